@@ -1,0 +1,2 @@
+//! Start here: hand over to `cli`.
+fn main() {}
