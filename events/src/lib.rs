@@ -1,1 +1,24 @@
-//! Facts.
+//! The vocabulary of facts, and the log that keeps and proves them.
+//!
+//! Three layers, read in this order:
+//! 1. words: [`ids`], [`operation`], [`principal`] and the families of facts [`access`], [`call`], [`device`], [`job`],
+//!    [`plan`], [`sample`], [`store`];
+//! 2. [`event`]: the one [`event::Event`] enum, its registry of never-reused numbers, and [`event::Envelope`];
+//! 3. [`log`]: the store that appends, reads, proves and exports them.
+//!
+//! This crate names no rule, no router, no door: it would read the same if the product did something else with its
+//! facts. Only this crate and `snapshots` name the store's library.
+
+pub mod access;
+pub mod call;
+pub mod codec;
+pub mod device;
+pub mod event;
+pub mod fold;
+pub mod ids;
+pub mod job;
+pub mod operation;
+pub mod plan;
+pub mod principal;
+pub mod sample;
+pub mod store;
