@@ -22,3 +22,4 @@ pub mod plan;
 pub mod principal;
 pub mod sample;
 pub mod store;
+pub mod ticket;
