@@ -14,8 +14,13 @@
 //!  1 (crate events)   failure   telemetry
 //! ```
 //!
-//! Start reading at [`tools::call`] for a call's way in, [`engine`] for how a decision becomes durable, and [`runner`]
-//! for how a router is changed.
+//! Start reading at [`tools::call`] for a call's way in, [`engine`] for how a decision becomes durable, and [`domain`]
+//! for the rules.
 
+pub mod access;
+pub mod domain;
+pub mod engine;
 pub mod failure;
+pub mod projections;
 pub mod routeros;
+pub mod tools;

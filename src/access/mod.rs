@@ -1,0 +1,3 @@
+//! Who may come in, and what they may touch. One choke point: [`principal::Principal::admit`].
+
+pub mod principal;

@@ -1,0 +1,210 @@
+//! A caller with a role and scopes, and the one function that lets it through or not.
+
+use std::collections::BTreeMap;
+
+use events::{
+    device::{Capability, Environment},
+    ids::DeviceId,
+    principal::{Actor, Door, Role},
+};
+
+use crate::{
+    domain::device::Device,
+    failure::{Code, Failure},
+};
+
+/// How far a tool reaches (TOOLS: tiers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Reading and diagnostics.
+    Fundamental,
+    /// One-device changes of low risk.
+    Advanced,
+    /// Plans.
+    Professional,
+}
+
+impl Tier {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fundamental => "fundamental",
+            Self::Advanced => "advanced",
+            Self::Professional => "professional",
+        }
+    }
+}
+
+/// For whom a tool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Listed over MCP; people may use it too.
+    Everyone,
+    /// Admin API and command line only.
+    Operator,
+}
+
+/// What a tool does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Changes nothing.
+    Read,
+    /// Changes a router or a record.
+    Write,
+}
+
+/// Devices a principal may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every device.
+    All,
+    /// This device.
+    Device(DeviceId),
+    /// Devices with this tag.
+    Tag(String, String),
+}
+
+impl Scope {
+    /// `*`, `tag:key=value`, or a device id.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        if let Some(tag) = text.strip_prefix("tag:") {
+            let (key, value) = tag.split_once('=').ok_or_else(|| format!("`{text}`: a tag scope is tag:key=value"))?;
+            return Ok(Self::Tag(key.to_owned(), value.to_owned()));
+        }
+        text.parse().map(Self::Device).map_err(|error| format!("`{text}`: {error}"))
+    }
+
+    fn covers(&self, device_id: &DeviceId, tags: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Device(id) => id == device_id,
+            Self::Tag(key, value) => tags.get(key) == Some(value),
+        }
+    }
+}
+
+/// Who calls. Made by the doors only; never from a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Name, label, role and door, as recorded.
+    pub actor: Actor,
+    /// True when it stands for a named person.
+    pub personal: bool,
+    /// Environments it may touch; empty means none.
+    pub environments: Vec<Environment>,
+    /// Devices it may touch; empty means none.
+    pub scopes: Vec<Scope>,
+}
+
+/// What the choke point needs to know about a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// How far the tool reaches.
+    pub tier: Tier,
+    /// For whom it is.
+    pub audience: Audience,
+    /// What it does.
+    pub kind: Kind,
+    /// Roles that may use it, when the rule of its kind is not enough.
+    pub roles: Option<&'static [Role]>,
+    /// What each device must allow.
+    pub needs: Option<Capability>,
+}
+
+impl Principal {
+    /// The local user behind standard input or the command line: a requester on all devices, never an approver.
+    #[must_use]
+    pub fn local(uid: u32, door: Door) -> Self {
+        Self {
+            actor: Actor {
+                name: format!("local:{uid}"),
+                label: format!("local user {uid}"),
+                role: Role::OpsRw,
+                door,
+            },
+            personal: false,
+            environments: vec![Environment::Lab, Environment::Staging, Environment::Prod],
+            scopes: vec![Scope::All],
+        }
+    }
+
+    fn from_agent(&self) -> bool {
+        matches!(self.actor.door, Door::McpHttp | Door::McpStdio)
+    }
+
+    /// True when a tool may be shown to this principal at all.
+    #[must_use]
+    pub fn may_use(&self, demand: &Demand) -> bool {
+        self.admit_role(demand).is_ok()
+    }
+
+    fn admit_role(&self, demand: &Demand) -> Result<(), Failure> {
+        if demand.audience == Audience::Operator && self.from_agent() {
+            return Err(Failure::new(Code::NotForAgents, "this is done by people, in the web page or on the command line"));
+        }
+        let role = self.actor.role;
+        let allowed = match (demand.roles, demand.kind) {
+            (Some(roles), _) => roles.contains(&role),
+            (None, Kind::Read) => true,
+            (None, Kind::Write) => matches!(role, Role::OpsRw | Role::Admin),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(Failure::new(Code::RoleRequired, format!("the role {role} may not use this"))
+            .details(serde_json::json!({ "role": role })))
+    }
+
+    /// The one choke point: role, then for each device scope, environment and capability.
+    ///
+    /// # Errors
+    /// The first rule that says no, by its code.
+    pub fn admit(&self, demand: &Demand, devices: &[&Device]) -> Result<(), Failure> {
+        self.admit_role(demand)?;
+        devices.iter().try_for_each(|device| self.admit_device(demand, device))
+    }
+
+    fn admit_device(&self, demand: &Demand, device: &Device) -> Result<(), Failure> {
+        let id = &device.device_id;
+        if !self.covers(device) {
+            // A device outside the scopes is not confirmed to exist.
+            return Err(Failure::new(Code::UnknownDevice, "there is no such device").hint("list_devices shows all"));
+        }
+        if !self.environments.contains(&device.settings.environment) {
+            return Err(Failure::new(
+                Code::EnvironmentDenied,
+                format!("you may not touch devices of environment {}", device.settings.environment.as_str()),
+            )
+            .device(id));
+        }
+        match demand.needs {
+            Some(capability) if !device.settings.capabilities.contains(&capability) => Err(Failure::new(
+                Code::CapabilityMissing,
+                format!("this device does not allow {}", capability.as_str()),
+            )
+            .hint(format!("an admin allows it with `appliance device edit {id} --allow {}`", capability.as_str()))
+            .details(serde_json::json!({ "capability": format!("allow_{}", capability.as_str()) }))
+            .device(id)),
+            _ => Ok(()),
+        }
+    }
+
+    /// True when the device is inside the principal's scopes.
+    #[must_use]
+    pub fn covers(&self, device: &Device) -> bool {
+        self.scopes.iter().any(|scope| scope.covers(&device.device_id, &device.settings.tags))
+    }
+
+    /// True when the principal may see the device: inside scopes and environments.
+    #[must_use]
+    pub fn sees(&self, device: &Device) -> bool {
+        self.covers(device) && self.environments.contains(&device.settings.environment)
+    }
+}

@@ -1,0 +1,300 @@
+//! Rules about plans and approval: what is approved is a hash; who approves is another, named person, or a policy.
+
+use events::{
+    event::Event,
+    ids::{JobId, Moment, PlanId},
+    plan::{ApprovedBy, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected},
+    principal::{Actor, Role},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{Refusal, Rules, State},
+    failure::Code,
+};
+
+/// Where a plan stands, in words of the contract (DECISIONS: plan status).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStatus {
+    /// Waits for approval.
+    Pending,
+    /// Approved, waits for its start.
+    Approved,
+    /// A job carries it out.
+    Executing,
+    /// All done.
+    Completed,
+    /// Ended without all done.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+    /// What was applied is being undone.
+    RollingBack,
+    /// What was applied is undone.
+    RolledBack,
+    /// Some of what was applied is undone.
+    PartiallyRolledBack,
+    /// A person said no.
+    Rejected,
+    /// Nobody said yes in time, or nobody started it.
+    Expired,
+    /// A router changed since the plan was made.
+    Stale,
+}
+
+impl PlanStatus {
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Executing => "executing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+            Self::PartiallyRolledBack => "partially_rolled_back",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// A plan as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanState {
+    /// The plan, immutable.
+    pub plan: Plan,
+    /// What an approver approves.
+    pub plan_hash: String,
+    /// Who proposed it.
+    pub by: Actor,
+    /// When.
+    pub proposed_at: Moment,
+    /// SHA-256 of its approval token, or empty.
+    pub approval_token_sha256: String,
+    /// Where it stands.
+    pub status: PlanStatus,
+    /// Unapproved, it ends then; approved, it must start before then.
+    pub expires_at: Moment,
+    /// Who approved it, and when.
+    pub approved: Option<(ApprovedBy, Moment)>,
+    /// The job that carries it out.
+    pub job_id: Option<JobId>,
+}
+
+impl PlanState {
+    /// The state at a moment: time ends waiting plans even before the fact is recorded.
+    #[must_use]
+    pub fn status_at(&self, at: Moment) -> PlanStatus {
+        match self.status {
+            PlanStatus::Pending | PlanStatus::Approved if at >= self.expires_at => PlanStatus::Expired,
+            status => status,
+        }
+    }
+}
+
+/// SHA-256 over the plan's canonical bytes, as 64 hex digits. JSON of plain structs in declaration order is canonical:
+/// no maps, no floats, no optional spelling.
+#[must_use]
+pub fn hash(plan: &Plan) -> String {
+    let bytes = serde_json::to_vec(plan).expect("a plan is plain data with text keys");
+    hex(&Sha256::digest(&bytes))
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+pub(super) fn propose(
+    state: &State,
+    rules: &Rules,
+    actor: &Actor,
+    plan: Plan,
+    approval_token_sha256: String,
+    policy: Option<String>,
+    at: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    if state.plans.contains_key(&plan.plan_id) {
+        return Err(Refusal::new(Code::AlreadyExists, "this plan id exists already"));
+    }
+    let parts: Vec<_> = plan.waves.iter().flatten().collect();
+    if parts.is_empty() || parts.iter().any(|part| part.operations.is_empty()) {
+        return Err(Refusal::new(Code::InvalidParams, "a plan needs at least one operation on each device"));
+    }
+    for part in &parts {
+        let device = state.device(&part.device_id)?;
+        if device.settings.environment != plan.environment {
+            return Err(Refusal::new(
+                Code::EnvironmentDenied,
+                format!("device `{}` is not of environment {}", part.device_id, plan.environment.as_str()),
+            ));
+        }
+    }
+    let plan_id = plan.plan_id;
+    let plan_hash = hash(&plan);
+    let proposed = PlanProposed {
+        plan,
+        plan_hash: plan_hash.clone(),
+        by: actor.clone(),
+        approval_token_sha256,
+        expires_at: at.plus_secs(rules.approval_wait_s),
+    };
+    let mut events: Vec<Event> = vec![proposed.into()];
+    if let Some(policy) = policy {
+        events.push(
+            PlanApproved {
+                plan_id,
+                plan_hash,
+                by: ApprovedBy::Policy(policy),
+                comment: String::new(),
+                start_before: at.plus_secs(rules.start_within_s),
+            }
+            .into(),
+        );
+    }
+    Ok(events)
+}
+
+fn waiting<'a>(state: &'a State, plan_id: PlanId, at: Moment) -> Result<&'a PlanState, Refusal> {
+    let plan = find(state, plan_id)?;
+    match plan.status_at(at) {
+        PlanStatus::Pending => Ok(plan),
+        PlanStatus::Approved => {
+            Err(Refusal::new(Code::PlanAlreadyApproved, format!("{plan_id} is approved already")))
+        }
+        PlanStatus::Expired => Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again"))),
+        other => Err(Refusal::new(Code::PlanClosed, format!("{plan_id} is {}", other.as_str()))),
+    }
+}
+
+/// The plan, or the refusal that names it unknown.
+///
+/// # Errors
+/// `unknown_plan`.
+pub fn find(state: &State, plan_id: PlanId) -> Result<&PlanState, Refusal> {
+    state
+        .plans
+        .get(&plan_id)
+        .ok_or_else(|| Refusal::new(Code::UnknownPlan, format!("there is no plan `{plan_id}`")))
+}
+
+fn named_approver(actor: &Actor, personal: bool) -> Result<(), Refusal> {
+    if actor.role == Role::Approver && personal {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::RoleRequired,
+        "approving and rejecting is for named persons with the approver role",
+    ))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one independent fact that approval depends on")]
+pub(super) fn approve(
+    state: &State,
+    rules: &Rules,
+    actor: &Actor,
+    plan_id: PlanId,
+    plan_hash: &str,
+    comment: String,
+    personal: bool,
+    at: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let plan = waiting(state, plan_id, at)?;
+    let own = actor.name == plan.by.name;
+    let lab_self =
+        rules.lab_self_approval && plan.plan.environment == events::device::Environment::Lab && own;
+    if !lab_self {
+        named_approver(actor, personal)?;
+    }
+    if own && !lab_self {
+        return Err(Refusal::new(Code::SelfApproval, "a plan is approved by somebody other than its requester"));
+    }
+    if plan_hash != plan.plan_hash {
+        return Err(Refusal::new(
+            Code::PlanHashMismatch,
+            "`plan_hash`: not the hash of this plan; look at the plan again before approving",
+        ));
+    }
+    Ok(vec![
+        PlanApproved {
+            plan_id,
+            plan_hash: plan_hash.to_owned(),
+            by: ApprovedBy::Person(actor.clone()),
+            comment,
+            start_before: at.plus_secs(rules.start_within_s),
+        }
+        .into(),
+    ])
+}
+
+pub(super) fn reject(
+    state: &State,
+    actor: &Actor,
+    plan_id: PlanId,
+    comment: String,
+    personal: bool,
+    at: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let plan = find(state, plan_id)?;
+    // An approved plan that has not started may still be taken back.
+    if plan.status_at(at) != PlanStatus::Approved {
+        waiting(state, plan_id, at)?;
+    }
+    named_approver(actor, personal)?;
+    Ok(vec![PlanRejected { plan_id, by: actor.clone(), comment }.into()])
+}
+
+pub(super) fn expire(state: &State, plan_id: PlanId, at: Moment) -> Result<Vec<Event>, Refusal> {
+    let plan = find(state, plan_id)?;
+    let waits = matches!(plan.status, PlanStatus::Pending | PlanStatus::Approved);
+    if waits && at >= plan.expires_at { Ok(vec![PlanExpired { plan_id }.into()]) } else { Ok(Vec::new()) }
+}
+
+pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
+    match event {
+        Event::PlanProposed(e) => {
+            state.plans.insert(
+                e.plan.plan_id,
+                PlanState {
+                    plan: e.plan.clone(),
+                    plan_hash: e.plan_hash.clone(),
+                    by: e.by.clone(),
+                    proposed_at: at,
+                    approval_token_sha256: e.approval_token_sha256.clone(),
+                    status: PlanStatus::Pending,
+                    expires_at: e.expires_at,
+                    approved: None,
+                    job_id: None,
+                },
+            );
+        }
+        Event::PlanApproved(e) => change(state, e.plan_id, |plan| {
+            plan.status = PlanStatus::Approved;
+            plan.approved = Some((e.by.clone(), at));
+            plan.expires_at = e.start_before;
+        }),
+        Event::PlanRejected(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Rejected),
+        Event::PlanExpired(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Expired),
+        Event::PlanStale(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Stale),
+        _ => {}
+    }
+}
+
+pub(super) fn change(state: &mut State, plan_id: PlanId, with: impl FnOnce(&mut PlanState)) {
+    if let Some(plan) = state.plans.get_mut(&plan_id) {
+        with(plan);
+    }
+}

@@ -1,0 +1,376 @@
+//! One thread: decide → append → commit → apply → publish → answer.
+//!
+//! Decisions see the batch that is still being gathered. A commit that fails is unknown: the log is reopened, asked what
+//! became of the batch, and the state is rebuilt from it; reads go on from the views meanwhile.
+
+use std::{
+    sync::{Arc, RwLock, atomic::AtomicU64, atomic::Ordering},
+    time::Duration,
+};
+
+use events::{
+    event::{Envelope, Keep, NewEvent},
+    fold::Fold as _,
+    ids::{CommandId, Seq},
+    log::{AppendError, Appended, EventLog, Settled},
+    principal::Actor,
+    sample::HealthBatch,
+    store::AuditGap,
+    ticket::Ticket,
+};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::{
+    domain::{Command, State, decide},
+    engine::{Committed, Options, Request, Storage, Wish, clock, mint},
+    failure::{Code, Failure},
+    projections::Views,
+};
+
+/// Wishes in one commit: one fsync; 512 records of 200 B are about 100 kB.
+const BATCH_MAX: usize = 512;
+/// After this long without a wish the log does its own chores.
+const IDLE: Duration = Duration::from_secs(1);
+/// Samples are gathered this long (DECISIONS: log 5).
+const SAMPLES_EVERY: Duration = Duration::from_secs(5);
+/// How long a lost commit is looked for before callers are told that its outcome is unknown (DECISIONS: log 7).
+const SETTLE_FOR: Duration = Duration::from_secs(5);
+/// A snapshot is due after this many events (PERFORMANCE: A7).
+const SNAPSHOT_EVERY_EVENTS: u64 = 250_000;
+
+type Answer = oneshot::Sender<Result<Committed, Failure>>;
+
+/// Everything the writer owns.
+pub(super) struct Writer {
+    pub log: EventLog,
+    pub state: State,
+    pub views: Arc<RwLock<Views>>,
+    pub options: Options,
+    pub commands: mpsc::Receiver<Request>,
+    pub records: mpsc::Receiver<Request>,
+    pub stop: mpsc::Receiver<()>,
+    pub head: watch::Sender<Seq>,
+    pub storage: watch::Sender<Storage>,
+    pub published: broadcast::Sender<Envelope>,
+    pub lost_records: Arc<AtomicU64>,
+}
+
+/// Callers of one batch, with how many of its events are theirs.
+struct Waiting {
+    command_id: CommandId,
+    answer: Option<Answer>,
+    events: usize,
+}
+
+enum Woken {
+    Command(Request),
+    Record(Request),
+    Idle,
+    Stop,
+}
+
+impl Writer {
+    pub(super) fn run(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a timer runtime can be made at start-up");
+        let mut samples = HealthBatch { samples: Vec::new() };
+        let mut samples_since = std::time::Instant::now();
+        let mut snapshot_at = self.state.seq.0;
+        loop {
+            let woken = runtime.block_on(self.wake());
+            let mut requests = Vec::new();
+            match woken {
+                Woken::Command(request) | Woken::Record(request) => requests.push(request),
+                Woken::Idle => {}
+                Woken::Stop => break,
+            }
+            while requests.len() < BATCH_MAX {
+                match self.commands.try_recv().or_else(|_| self.records.try_recv()) {
+                    Ok(request) => requests.push(request),
+                    Err(_) => break,
+                }
+            }
+            requests.retain_mut(|request| {
+                if let Command::RecordHealth(batch) = &mut request.wish.command {
+                    if samples.samples.is_empty() {
+                        samples_since = std::time::Instant::now();
+                    }
+                    samples.samples.append(&mut batch.samples);
+                    return false;
+                }
+                true
+            });
+            if !samples.samples.is_empty() && samples_since.elapsed() >= SAMPLES_EVERY {
+                let batch = std::mem::replace(&mut samples, HealthBatch { samples: Vec::new() });
+                requests.push(own(Command::RecordHealth(batch)));
+            }
+            let idle = requests.is_empty();
+            self.serve(requests);
+            if idle && let Err(error) = self.log.tend(clock::now()) {
+                self.recover(&error, Vec::new());
+            }
+            if self.state.seq.0.saturating_sub(snapshot_at) >= SNAPSHOT_EVERY_EVENTS {
+                snapshot_at = self.state.seq.0;
+                self.save_snapshot();
+            }
+        }
+        self.finish(samples);
+    }
+
+    /// Commands first, then records.
+    async fn wake(&mut self) -> Woken {
+        tokio::select! {
+            biased;
+            Some(request) = self.commands.recv() => Woken::Command(request),
+            Some(request) = self.records.recv() => Woken::Record(request),
+            _ = self.stop.recv() => Woken::Stop,
+            () = tokio::time::sleep(IDLE) => Woken::Idle,
+        }
+    }
+
+    fn finish(mut self, samples: HealthBatch) {
+        self.commands.close();
+        self.records.close();
+        let mut rest = Vec::new();
+        while let Ok(request) = self.commands.try_recv().or_else(|_| self.records.try_recv()) {
+            rest.push(request);
+        }
+        if !samples.samples.is_empty() {
+            rest.push(own(Command::RecordHealth(samples)));
+        }
+        self.serve(rest);
+        self.save_snapshot();
+        if let Err(error) = self.log.close(clock::now()) {
+            tracing::error!(%error, "the log could not be closed cleanly; it is repaired at the next start");
+        }
+        self.storage.send_replace(Storage::Stopped);
+    }
+
+    fn serve(&mut self, requests: Vec<Request>) {
+        let at = clock::now();
+        let mut batch = Vec::new();
+        let mut side = Vec::new();
+        let mut waiting = Vec::new();
+        for Request { wish, answer } in requests {
+            let Wish { command_id, actor, command, side: rows } = wish;
+            if let Some(first) = self.state.commands.get(&command_id) {
+                let answered = if *first > self.log.head().seq {
+                    Err(Failure::new(Code::Conflict, "this very command is being kept right now")
+                        .retry_after(Duration::from_secs(1)))
+                } else {
+                    self.repeat(command_id, *first)
+                };
+                reply(answer, answered);
+                continue;
+            }
+            match decide(&self.state, &self.options.rules, &actor, command, at) {
+                Ok(events) => {
+                    let count = events.len();
+                    for event in events {
+                        let new = NewEvent { at, actor: actor.clone(), command_id, event };
+                        self.state.apply(&provisional(&new, self.log.head().seq.0 + batch.len() as u64 + 1));
+                        batch.push(new);
+                    }
+                    if count > 0 {
+                        side.extend(rows);
+                    }
+                    waiting.push(Waiting { command_id, answer, events: count });
+                }
+                Err(refusal) => reply(answer, Err(refusal.into())),
+            }
+        }
+        if batch.is_empty() {
+            for waiter in waiting {
+                answer_empty(waiter);
+            }
+            return;
+        }
+        events::crash::point("writer.before_append");
+        match self.log.append(batch, &side) {
+            Ok(appended) => {
+                events::crash::point("writer.after_append");
+                self.publish(appended, waiting);
+            }
+            Err(AppendError::Refused(why)) => {
+                self.rebuild_state();
+                for waiter in waiting {
+                    reply(waiter.answer, Err(Failure::new(Code::InvalidParams, format!("too large to keep: {why}"))));
+                }
+            }
+            Err(error) => self.recover(&error, waiting),
+        }
+    }
+
+    /// Views change, then subscribers hear, then callers are answered: who was answered reads what they wrote.
+    fn publish(&mut self, appended: Appended, waiting: Vec<Waiting>) {
+        let Appended { envelopes, tickets } = appended;
+        {
+            let mut views = self.views.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for envelope in &envelopes {
+                views.apply(envelope);
+            }
+        }
+        if let Some(last) = envelopes.last() {
+            self.head.send_replace(last.seq);
+        }
+        for envelope in &envelopes {
+            // No subscriber is no error.
+            let _ = self.published.send(envelope.clone());
+        }
+        events::crash::point("writer.before_answer");
+        let mut envelopes = envelopes.into_iter();
+        let mut tickets: Vec<Ticket> = tickets;
+        for waiter in waiting {
+            let mine: Vec<Envelope> = envelopes.by_ref().take(waiter.events).collect();
+            let (own, rest) = tickets
+                .into_iter()
+                .partition(|ticket| mine.iter().any(|envelope| envelope.seq == ticket.seq()));
+            tickets = rest;
+            let committed = Committed { command_id: waiter.command_id, envelopes: mine, tickets: own };
+            reply(waiter.answer, Ok(committed));
+        }
+    }
+
+    /// A repeated wish: the facts are read back. Tickets are never given twice.
+    fn repeat(&self, command_id: CommandId, first: Seq) -> Result<Committed, Failure> {
+        let page = self
+            .log
+            .reader()
+            .page(None, first, BATCH_MAX)
+            .map_err(|error| Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error))?;
+        let envelopes = page.into_iter().filter(|envelope| envelope.command_id == command_id).collect();
+        Ok(Committed { command_id, envelopes, tickets: Vec::new() })
+    }
+
+    /// A commit failed, so its outcome is unknown: reopen, look, tell the callers the truth.
+    fn recover(&mut self, error: &AppendError, waiting: Vec<Waiting>) {
+        let since = clock::now();
+        tracing::error!(%error, "a commit failed; reopening the store to see what became of it");
+        self.storage.send_replace(Storage::Unavailable { why: error.to_string(), since });
+        let mut waiting = Some(waiting);
+        let started = std::time::Instant::now();
+        let mut pause = Duration::from_millis(10);
+        let lost_before = self.lost_records.load(Ordering::Relaxed);
+        loop {
+            match self.log.reopen() {
+                Ok(settled) => {
+                    self.rebuild_state();
+                    match (settled, waiting.take()) {
+                        (Settled::Committed(appended), Some(waiting)) => self.publish(appended, waiting),
+                        (Settled::Committed(appended), None) => self.publish(appended, Vec::new()),
+                        (Settled::NotCommitted | Settled::NothingPending, Some(waiting)) => {
+                            for waiter in waiting {
+                                reply(waiter.answer, Err(unavailable("nothing was kept")));
+                            }
+                        }
+                        (Settled::NotCommitted | Settled::NothingPending, None) => {}
+                    }
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, "the store does not open yet"),
+            }
+            if started.elapsed() >= SETTLE_FOR
+                && let Some(waiting) = waiting.take()
+            {
+                for waiter in waiting {
+                    let failure = Failure::new(Code::OutcomeUnknown, "the disk failed while this was being kept")
+                        .hint("repeat it with the same command id; it will not happen twice")
+                        .details(serde_json::json!({ "command_id": waiter.command_id }));
+                    reply(waiter.answer, Err(failure));
+                }
+            }
+            self.refuse_for(pause);
+            pause = (pause * 2).min(Duration::from_secs(2));
+            if self.stop.is_closed() && started.elapsed() >= SETTLE_FOR {
+                return;
+            }
+        }
+        self.storage.send_replace(Storage::Ready);
+        let lost = self.lost_records.load(Ordering::Relaxed).saturating_sub(lost_before);
+        self.serve(vec![own(Command::RecordGap(AuditGap { from: since, to: clock::now(), calls: lost }))]);
+    }
+
+    /// While the disk is away: wishes are refused at once, records are counted.
+    fn refuse_for(&mut self, pause: Duration) {
+        let until = std::time::Instant::now() + pause;
+        loop {
+            while let Ok(request) = self.commands.try_recv() {
+                reply(request.answer, Err(unavailable("the disk cannot be written now")));
+            }
+            while self.records.try_recv().is_ok() {
+                self.lost_records.fetch_add(1, Ordering::Relaxed);
+            }
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(10)));
+        }
+    }
+
+    /// The state that decisions see goes back to what is durable: the views.
+    fn rebuild_state(&mut self) {
+        self.state = self.views.read().unwrap_or_else(std::sync::PoisonError::into_inner).state.clone();
+        // What became durable behind the views is published right after; the state must have it as well.
+        let mut from = self.state.seq.next();
+        while let Ok(page) = self.log.reader().page(Some(Keep::Ledger), from, BATCH_MAX) {
+            let Some(last) = page.last() else { break };
+            from = last.seq.next();
+            for envelope in &page {
+                self.state.apply(envelope);
+            }
+        }
+    }
+
+    fn save_snapshot(&self) {
+        let Some(dir) = &self.options.snapshots else { return };
+        let head = self.log.head();
+        let saved = {
+            let views = self.views.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            [snapshots::save_fold(&views.state), snapshots::save_fold(&views.health)]
+        };
+        if let Err(error) = snapshots::Store::new(dir).save(head.seq, head.root, &saved) {
+            tracing::warn!(%error, "no snapshot was saved; the next start replays more of the log");
+        }
+    }
+}
+
+/// The envelope an event will most likely get: decisions in this batch see its effect, not its place.
+fn provisional(new: &NewEvent, seq: u64) -> Envelope {
+    Envelope {
+        seq: Seq(seq),
+        leaf: None,
+        at: new.at,
+        actor: new.actor.clone(),
+        command_id: new.command_id,
+        event: new.event.clone(),
+    }
+}
+
+fn own(command: Command) -> Request {
+    Request {
+        wish: Wish { command_id: mint!(CommandId), actor: Actor::system(), command, side: Vec::new() },
+        answer: None,
+    }
+}
+
+fn reply(answer: Option<Answer>, with: Result<Committed, Failure>) {
+    match (answer, with) {
+        // A caller who left is no error.
+        (Some(answer), with) => drop(answer.send(with)),
+        (None, Err(failure)) => tracing::warn!(code = %failure.code, "a record was not kept"),
+        (None, Ok(_)) => {}
+    }
+}
+
+fn answer_empty(waiter: Waiting) {
+    let committed = Committed { command_id: waiter.command_id, envelopes: Vec::new(), tickets: Vec::new() };
+    reply(waiter.answer, Ok(committed));
+}
+
+fn unavailable(why: &'static str) -> Failure {
+    Failure::new(Code::StorageUnavailable, format!("{why}; reads go on"))
+        .retry_after(Duration::from_secs(5))
+}

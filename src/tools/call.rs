@@ -1,0 +1,316 @@
+//! The only corridor: look up → admit → decode → run under a deadline → record → answer.
+//!
+//! Every door calls [`Corridor::call`]; no door has a rule in it, and no tool repeats one.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use events::{
+    call::{ToolCalled, ToolDenied},
+    ids::{CallId, DeviceId},
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::principal::{Kind, Principal},
+    domain::{Command, device::Device},
+    engine::{clock, mint},
+    failure::{Code, Failure},
+    tools::{
+        catalog,
+        context::{Cx, ProgressSink, Shared},
+        tool::{Answered, Prepared, ToolDef},
+    },
+};
+
+/// Parameters are recorded up to this many bytes of JSON.
+const RECORDED_BYTES_MAX: usize = 4096;
+/// Longest correlation id.
+const CORRELATION_CHARS_MAX: usize = 64;
+/// Words in a field's name that make its value a secret, whatever the tool says.
+const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "passphrase", "private_key", "credential"];
+
+/// A call as a door hands it over.
+pub struct Call {
+    /// Who calls.
+    pub principal: Principal,
+    /// The tool's name as given: aliases are fine.
+    pub tool: String,
+    /// Its parameters.
+    pub params: Value,
+    /// Fires when the caller takes the call back.
+    pub cancel: CancellationToken,
+    /// Where news about the call goes.
+    pub progress: Option<ProgressSink>,
+}
+
+/// The way to every tool.
+#[derive(Clone)]
+pub struct Corridor {
+    shared: Arc<Shared>,
+}
+
+impl Corridor {
+    /// The corridor of a house.
+    #[must_use]
+    pub const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// What tools share.
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The tools that this principal may use, in the catalogue's order.
+    #[must_use]
+    pub fn visible(&self, principal: &Principal) -> Vec<&'static ToolDef> {
+        let writes_hidden = self.shared.policy.read_only;
+        catalog::all()
+            .filter(|def| principal.may_use(&def.spec.demand))
+            .filter(|def| !(writes_hidden && def.spec.demand.kind == Kind::Write))
+            .collect()
+    }
+
+    /// Calls a tool.
+    ///
+    /// # Errors
+    /// The failure that the caller sees; it is recorded as well.
+    pub async fn call(&self, call: Call) -> Result<Answered, Failure> {
+        let started = std::time::Instant::now();
+        let call_id = mint!(CallId);
+        let Call { principal, tool, params, cancel, progress } = call;
+        let name = catalog::canonical(&tool);
+        let (params, correlation_id) = match split_correlation(params) {
+            Ok(split) => split,
+            Err(failure) => {
+                self.record_denial(call_id, &principal, &tool, Vec::new(), &failure, String::new());
+                return Err(failure);
+            }
+        };
+        let admitted = self.admit(&principal, &name, params.clone());
+        let (def, prepared, devices) = match admitted {
+            Ok(admitted) => admitted,
+            Err((failure, named)) => {
+                self.record_denial(call_id, &principal, &name, named, &failure, correlation_id);
+                return Err(failure);
+            }
+        };
+        let spec = &def.spec;
+        let named: Vec<DeviceId> = devices.values().cloned().collect();
+        let cx = Arc::new(Cx {
+            shared: Arc::clone(&self.shared),
+            principal: principal.clone(),
+            call_id,
+            tool: spec.name,
+            devices,
+            progress,
+            cancel: cancel.clone(),
+            deadline: tokio::time::Instant::now() + spec.timeout,
+        });
+        let run = (prepared.run)(cx);
+        let outcome = if spec.demand.kind == Kind::Write {
+            // A change that has begun is finished and recorded although the caller leaves.
+            let task = tokio::spawn(tokio::time::timeout(spec.timeout, run));
+            match task.await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(too_late(spec.timeout)),
+                Err(panic) => Err(Failure::new(Code::Bug, "the tool failed; this is our mistake").log(panic)),
+            }
+        } else {
+            tokio::select! {
+                outcome = tokio::time::timeout(spec.timeout, run) => outcome.unwrap_or_else(|_| Err(too_late(spec.timeout))),
+                () = cancel.cancelled() => Err(Failure::new(Code::Cancelled, "the call was taken back")),
+            }
+        };
+        if let Err(failure) = &outcome {
+            log_failure(spec.name, failure);
+        }
+        let called = ToolCalled {
+            call_id,
+            by: principal.actor.clone(),
+            tool: spec.name.to_owned(),
+            devices: named,
+            parameters: recorded(&params, spec.secrets),
+            failure: outcome.as_ref().err().map(|failure| failure.code.as_str().to_owned()),
+            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            correlation_id,
+        };
+        let record = Command::RecordCall(called);
+        if spec.demand.kind == Kind::Write {
+            // What changed something is on disk before the caller hears of it.
+            if let Err(failure) = self.shared.engine.submit(principal.actor, record).await {
+                log_failure(spec.name, &failure);
+            }
+        } else {
+            self.shared.engine.record(principal.actor, record);
+        }
+        outcome
+    }
+
+    #[expect(clippy::type_complexity, reason = "the refusal carries the devices it is recorded with")]
+    fn admit(
+        &self,
+        principal: &Principal,
+        name: &str,
+        params: Value,
+    ) -> Result<(&'static ToolDef, Prepared, BTreeMap<String, DeviceId>), (Failure, Vec<DeviceId>)> {
+        let none = Vec::new;
+        let def = catalog::find(name).ok_or_else(|| (unknown(name), none()))?;
+        let demand = &def.spec.demand;
+        // What the caller may not use at all is refused before its parameters are looked at.
+        principal.admit(demand, &[]).map_err(|failure| (failure, none()))?;
+        if self.shared.policy.read_only && demand.kind == Kind::Write {
+            let failure = Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`");
+            return Err((failure, none()));
+        }
+        let prepared = (def.prepare)(params).map_err(|failure| (failure, none()))?;
+        let mut devices = BTreeMap::new();
+        let mut found: Vec<Device> = Vec::new();
+        for target in &prepared.targets {
+            let device = self.shared.engine.view(|views| views.state.find_device(&target.0).cloned());
+            let device = device.ok_or_else(|| {
+                let failure = Failure::new(Code::UnknownDevice, "there is no such device")
+                    .hint("list_devices shows all")
+                    .details(serde_json::json!({ "field": "device_id" }));
+                (failure, none())
+            })?;
+            devices.insert(target.0.clone(), device.device_id.clone());
+            found.push(device);
+        }
+        let named: Vec<DeviceId> = devices.values().cloned().collect();
+        let refused = |failure| (failure, named.clone());
+        principal.admit(demand, &found.iter().collect::<Vec<_>>()).map_err(refused)?;
+        if let Some(only) = self.shared.policy.environment
+            && let Some(other) = found.iter().find(|device| device.settings.environment != only)
+        {
+            let failure = Failure::new(
+                Code::EnvironmentDenied,
+                format!("this appliance serves only {} devices", only.as_str()),
+            );
+            return Err(refused(failure.device(&other.device_id)));
+        }
+        Ok((def, prepared, devices))
+    }
+
+    fn record_denial(
+        &self,
+        call_id: CallId,
+        principal: &Principal,
+        tool: &str,
+        devices: Vec<DeviceId>,
+        failure: &Failure,
+        correlation_id: String,
+    ) {
+        let denied = ToolDenied {
+            call_id,
+            by: principal.actor.clone(),
+            tool: tool.chars().take(64).filter(|c| !c.is_control()).collect(),
+            devices,
+            code: failure.code.as_str().to_owned(),
+            correlation_id,
+        };
+        self.shared.engine.record(principal.actor.clone(), Command::RecordDenial(denied));
+    }
+
+    /// Now, for doors that need it (token expiry).
+    #[must_use]
+    pub fn now(&self) -> events::ids::Moment {
+        clock::now()
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    let shown: String = name.chars().take(64).filter(|c| !c.is_control()).collect();
+    Failure::new(Code::UnknownTool, format!("there is no tool `{shown}`"))
+}
+
+fn too_late(timeout: Duration) -> Failure {
+    Failure::new(Code::DeadlineExceeded, format!("the call did not end within {} s", timeout.as_secs()))
+        .hint("if it changed something, job_status tells where it stands")
+}
+
+/// The whole chain goes to our log; never to the caller.
+fn log_failure(tool: &str, failure: &Failure) {
+    let mut chain = String::new();
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        chain.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    tracing::info!(tool, code = %failure.code, device = ?failure.device_id, "{}{chain}", failure.say);
+}
+
+fn split_correlation(params: Value) -> Result<(Value, String), Failure> {
+    let mut object = match params {
+        Value::Null => serde_json::Map::new(),
+        Value::Object(object) => object,
+        _ => return Err(Failure::new(Code::InvalidParams, "parameters are a JSON object")),
+    };
+    let correlation_id = match object.remove("correlation_id") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) if text.chars().count() <= CORRELATION_CHARS_MAX && !text.contains(char::is_control) => text,
+        Some(_) => {
+            return Err(Failure::param("correlation_id", format!("text of at most {CORRELATION_CHARS_MAX} characters")));
+        }
+    };
+    Ok((Value::Object(object), correlation_id))
+}
+
+/// Parameters as recorded: secrets masked, cut.
+fn recorded(params: &Value, secrets: &[&str]) -> String {
+    let mut shown = params.clone();
+    mask(&mut shown, secrets);
+    let mut text = shown.to_string();
+    if text.len() > RECORDED_BYTES_MAX {
+        let cut = (0..=RECORDED_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+fn mask(value: &mut Value, secrets: &[&str]) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                let lower = key.to_ascii_lowercase();
+                let named = secrets.contains(&key.as_str()) || SECRET_WORDS.iter().any(|word| lower.contains(word));
+                if named && !value.is_null() && !value.is_boolean() {
+                    *value = Value::String("***".into());
+                } else {
+                    mask(value, secrets);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, secrets)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_by_name_and_by_contract() {
+        let params = serde_json::json!({ "device_id": "r1", "password": "hunter2", "deep": [{ "api_token": "x" }], "pin": "9" });
+        let text = recorded(&params, &["pin"]);
+        assert!(text.contains("r1") && !text.contains("hunter2") && !text.contains("\"x\"") && !text.contains("\"9\""));
+    }
+
+    #[test]
+    fn long_parameters_are_cut_on_a_character() {
+        let text = recorded(&serde_json::json!({ "message": "ä".repeat(10_000) }), &[]);
+        assert!(text.len() <= RECORDED_BYTES_MAX + '…'.len_utf8() && text.ends_with('…'));
+    }
+
+    #[test]
+    fn a_correlation_id_is_taken_out_and_checked() {
+        let (params, id) = split_correlation(serde_json::json!({ "a": 1, "correlation_id": "x" })).unwrap();
+        assert_eq!((params, id.as_str()), (serde_json::json!({ "a": 1 }), "x"));
+        assert!(split_correlation(serde_json::json!({ "correlation_id": 7 })).is_err());
+        assert!(split_correlation(serde_json::json!([])).is_err());
+    }
+}

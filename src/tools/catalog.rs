@@ -1,0 +1,35 @@
+//! The table of all tools, by topic; and the older names they are also known by.
+
+use std::borrow::Cow;
+
+use crate::tools::tool::ToolDef;
+
+/// Every topic's tools, in the order in which they are listed.
+const TOPICS: &[&[ToolDef]] = &[];
+
+/// Older names and the tool each means (TOOLS: aliases).
+const ALIASES: &[(&str, &str)] = &[("device_get_health_data", "device_health"), ("system_update_identity", "set_system_identity")];
+
+/// Every tool.
+pub fn all() -> impl Iterator<Item = &'static ToolDef> {
+    TOPICS.iter().flat_map(|topic| topic.iter())
+}
+
+/// The tool of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static ToolDef> {
+    all().find(|def| def.spec.name == name)
+}
+
+/// The name that a given name means: `/` and `-` become `_`, older names are followed.
+#[must_use]
+pub fn canonical(given: &str) -> Cow<'_, str> {
+    if find(given).is_some() {
+        return Cow::Borrowed(given);
+    }
+    let plain = given.replace(['/', '-'], "_");
+    match ALIASES.iter().find(|(old, _)| *old == plain) {
+        Some((_, name)) => Cow::Borrowed(name),
+        None => Cow::Owned(plain),
+    }
+}

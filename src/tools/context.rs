@@ -1,0 +1,384 @@
+//! `Cx`: the only things a tool may touch. It can read routers and submit wishes; it cannot write to a router.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use events::{
+    device::Environment,
+    ids::{CallId, DeviceId, JobId, Moment, PlanId, StepId},
+    job::{JobStatus, StepStatus},
+    log::LogReader,
+    operation::Operation,
+    plan::{DevicePart, Plan, Risk},
+    sample::HealthSample,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::principal::Principal,
+    domain::{self, Command, device::Device, plan::hex},
+    engine::{Committed, Engine, Wish, clock, mint},
+    failure::{Code, Failure},
+    projections::Views,
+    routeros::port::{Ask, Priority, Prober, Reader, Reply},
+    tools::params::DeviceRef,
+};
+
+/// What every tool shares; one for the whole process.
+pub struct Shared {
+    /// The only writer.
+    pub engine: Engine,
+    /// Reads routers.
+    pub reader: Arc<dyn Reader>,
+    /// Looks at boxes before any login.
+    pub prober: Arc<dyn Prober>,
+    /// Seals logins.
+    pub vault: Arc<crate::routeros::vault::Vault>,
+    /// What the configuration says about tools.
+    pub policy: Policy,
+}
+
+/// What the configuration says about tools.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Environments in which one-device changes run without a person (DECISIONS, approval 4).
+    pub immediate_writes: Vec<Environment>,
+    /// Hides and refuses everything that changes something.
+    pub read_only: bool,
+    /// When set, devices of other environments are refused.
+    pub environment: Option<Environment>,
+    /// Send output schemas in `tools/list`.
+    pub list_output_schemas: bool,
+    /// Product version, for answers.
+    pub version: &'static str,
+}
+
+/// News about a long call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// How much is done; only grows.
+    pub progress: f64,
+    /// How much there is, when known.
+    pub total: Option<f64>,
+    /// One line. Never quotes a router.
+    pub message: String,
+}
+
+/// Takes news about a long call to the caller.
+pub type ProgressSink = Arc<dyn Fn(Update) + Send + Sync>;
+
+/// One running call.
+pub struct Cx {
+    pub(super) shared: Arc<Shared>,
+    pub(super) principal: Principal,
+    pub(super) call_id: CallId,
+    pub(super) tool: &'static str,
+    /// The references of this call, resolved and admitted.
+    pub(super) devices: BTreeMap<String, DeviceId>,
+    pub(super) progress: Option<ProgressSink>,
+    pub(super) cancel: CancellationToken,
+    pub(super) deadline: tokio::time::Instant,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Changed {
+    /// Nothing was sent: the caller asked for a look only.
+    DryRun(Vec<Operation>),
+    /// Applied and read back.
+    Applied {
+        /// The job that did it.
+        job_id: JobId,
+        /// Its plan.
+        plan_id: PlanId,
+    },
+    /// A person must approve it first.
+    Planned(PlanToApprove),
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PlanToApprove {
+    /// Which plan.
+    pub plan_id: PlanId,
+    /// What the approver approves.
+    pub plan_hash: String,
+    /// Inert until a person approves the hash; single use.
+    pub approval_token: String,
+    /// Unapproved, the plan ends then.
+    pub approval_expires_at: Moment,
+    /// What a person does next.
+    pub next_step: String,
+}
+
+impl Cx {
+    /// Who calls.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// This call's id, as recorded.
+    #[must_use]
+    pub const fn call_id(&self) -> CallId {
+        self.call_id
+    }
+
+    /// What the configuration says about tools.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        clock::now()
+    }
+
+    /// Fires when the caller takes the call back.
+    #[must_use]
+    pub const fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// The engine, for views and waiting.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// Reads the log.
+    #[must_use]
+    pub fn log(&self) -> &LogReader {
+        self.shared.engine.log()
+    }
+
+    /// Looks at boxes before any login.
+    #[must_use]
+    pub fn prober(&self) -> &dyn Prober {
+        &*self.shared.prober
+    }
+
+    /// Seals logins.
+    #[must_use]
+    pub fn vault(&self) -> &crate::routeros::vault::Vault {
+        &self.shared.vault
+    }
+
+    /// Reads the views.
+    pub fn view<T>(&self, read: impl FnOnce(&Views) -> T) -> T {
+        self.shared.engine.view(read)
+    }
+
+    /// The device that a parameter of this call names; it was admitted before the tool ran.
+    ///
+    /// # Errors
+    /// `bug` when the tool asks for a device that its `Targets` did not name.
+    pub fn device(&self, reference: &DeviceRef) -> Result<Device, Failure> {
+        let id = self
+            .devices
+            .get(&reference.0)
+            .ok_or_else(|| Failure::new(Code::Bug, "a tool asked for a device that it did not name"))?;
+        self.view(|views| views.state.devices.get(id).cloned())
+            .ok_or_else(|| Failure::new(Code::UnknownDevice, "the device was removed meanwhile"))
+    }
+
+    /// The router behind an admitted device.
+    #[must_use]
+    pub const fn router<'a>(&'a self, device_id: &'a DeviceId) -> Router<'a> {
+        Router { cx: self, device_id }
+    }
+
+    /// Submits a wish as the caller.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit(&self, command: Command) -> Result<Committed, Failure> {
+        self.shared.engine.submit(self.principal.actor.clone(), command).await
+    }
+
+    /// Submits a wish with rows that must change in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit_with(&self, command: Command, side: Vec<events::log::SideWrite>) -> Result<Committed, Failure> {
+        let actor = self.principal.actor.clone();
+        let wish = Wish { command_id: mint!(events::ids::CommandId), actor, command, side };
+        self.shared.engine.submit_wish(wish).await
+    }
+
+    /// Notes a look at a device: a sample, and a change of status if it is one. Nobody waits for it.
+    pub fn observe(&self, sample: HealthSample, reason: &str) {
+        let system = events::principal::Actor::system();
+        let (device_id, status) = (sample.device_id.clone(), sample.status);
+        let batch = events::sample::HealthBatch { samples: vec![sample] };
+        self.shared.engine.record(system.clone(), Command::RecordHealth(batch));
+        let differs = self.view(|views| {
+            views.state.devices.get(&device_id).is_some_and(|device| device.status != status)
+        });
+        if differs {
+            let reason = reason.to_owned();
+            self.shared.engine.record(system, Command::ObserveDevice { device_id, status, reason });
+        }
+    }
+
+    /// Tells the caller how far the call is.
+    pub fn progress(&self, progress: f64, total: Option<f64>, message: impl Into<String>) {
+        if let Some(sink) = &self.progress {
+            sink(Update { progress, total, message: message.into() });
+        }
+    }
+
+    /// Time left for the call.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(tokio::time::Instant::now())
+    }
+
+    /// Carries out a change of one device as a plan: approved by policy where the configuration allows immediate writes,
+    /// else left for a person to approve.
+    ///
+    /// # Errors
+    /// Refusals of the rules; how the job ended, if not well.
+    pub async fn change(
+        &self,
+        device: &Device,
+        summary: String,
+        risk: Risk,
+        operations: Vec<Operation>,
+        dry_run: bool,
+    ) -> Result<Changed, Failure> {
+        if dry_run {
+            return Ok(Changed::DryRun(operations));
+        }
+        let environment = device.settings.environment;
+        let plan = Plan {
+            plan_id: mint!(PlanId),
+            tool: self.tool.to_owned(),
+            summary,
+            environment,
+            waves: vec![vec![DevicePart { device_id: device.device_id.clone(), operations, risk }]],
+            rollback_on_failure: true,
+        };
+        let (plan_id, steps) = (plan.plan_id, plan.waves[0][0].operations.len());
+        if !self.policy().immediate_writes.contains(&environment) {
+            return self.propose(plan).await.map(Changed::Planned);
+        }
+        let policy = Some(format!("immediate_writes:{}", environment.as_str()));
+        let plan = Box::new(plan);
+        self.submit(Command::ProposePlan { plan, approval_token_sha256: String::new(), policy }).await?;
+        self.progress(1.0, Some(3.0), "approved by policy");
+        let job_id = self.start(plan_id, steps, None).await?;
+        self.progress(2.0, Some(3.0), "started");
+        self.finish(job_id, &device.device_id).await?;
+        self.progress(3.0, Some(3.0), "applied and read back");
+        Ok(Changed::Applied { job_id, plan_id })
+    }
+
+    /// Proposes a plan that a person must approve, and makes its single-use token.
+    ///
+    /// # Errors
+    /// Refusals of the rules.
+    pub async fn propose(&self, plan: Plan) -> Result<PlanToApprove, Failure> {
+        let plan_id = plan.plan_id;
+        let token = format!("appr_{:032x}{:032x}", clock::random(), clock::random());
+        let approval_token_sha256 = hex(&Sha256::digest(token.as_bytes()));
+        let plan_hash = domain::plan::hash(&plan);
+        self.submit(Command::ProposePlan { plan: Box::new(plan), approval_token_sha256, policy: None }).await?;
+        let approval_expires_at = self
+            .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
+            .unwrap_or_default();
+        Ok(PlanToApprove {
+            plan_id,
+            plan_hash,
+            approval_token: token,
+            approval_expires_at,
+            next_step: format!("a person with the approver role runs `appliance plan approve {plan_id}`"),
+        })
+    }
+
+    /// Starts an approved plan.
+    ///
+    /// # Errors
+    /// Refusals of the rules.
+    pub async fn start(
+        &self,
+        plan_id: PlanId,
+        steps: usize,
+        approval_token: Option<&str>,
+    ) -> Result<JobId, Failure> {
+        let job_id = mint!(JobId);
+        let step_ids = (0..steps).map(|_| mint!(StepId)).collect();
+        let approval_token_sha256 = approval_token.map(|token| hex(&Sha256::digest(token.as_bytes())));
+        self.submit(Command::StartJob { plan_id, job_id, step_ids, approval_token_sha256 }).await?;
+        Ok(job_id)
+    }
+
+    /// Waits for a job's end and turns a bad one into a failure.
+    ///
+    /// # Errors
+    /// `device_refused`, `in_doubt`, `step_diverged`, `plan_stale`, `job_failed`, each with the job's id.
+    pub async fn finish(&self, job_id: JobId, device_id: &DeviceId) -> Result<(), Failure> {
+        let settled = self.shared.engine.wait_until(|views| {
+            let job = views.state.jobs.get(&job_id)?;
+            (job.status.is_over() || job.status == JobStatus::Stuck).then(|| job.clone())
+        });
+        let job = settled.await?;
+        if job.status == JobStatus::Completed {
+            return Ok(());
+        }
+        let step = job.steps.iter().find(|step| !matches!(step.status, StepStatus::Applied | StepStatus::Waiting));
+        let known = step.and_then(|step| step.code.as_deref()).and_then(|word| {
+            Code::ALL.iter().copied().find(|code| code.as_str() == word)
+        });
+        let stale = self.view(|views| {
+            views.state.plans.get(&job.plan_id).is_some_and(|plan| plan.status == domain::plan::PlanStatus::Stale)
+        });
+        let code = match (step.map(|step| step.status), known) {
+            _ if stale => Code::PlanStale,
+            (Some(StepStatus::InDoubt | StepStatus::Started), _) => Code::InDoubt,
+            (Some(StepStatus::Diverged), _) => Code::StepDiverged,
+            (_, Some(code)) => code,
+            _ => Code::JobFailed,
+        };
+        let words = step.map(|step| step.detail.as_str()).filter(|words| !words.is_empty());
+        Err(Failure::new(code, format!("the change was not made: {job_id} is {}", word(job.status)))
+            .hint("job_status and plan_details tell where it stands")
+            .details(serde_json::json!({
+                "job_id": job_id,
+                "plan_id": job.plan_id,
+                "job_status": job.status,
+                "step_status": step.map(|step| step.status),
+                "routeros": words,
+            }))
+            .device(device_id))
+    }
+}
+
+fn word(status: JobStatus) -> String {
+    serde_json::to_value(status).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A router that this call may read.
+pub struct Router<'a> {
+    cx: &'a Cx,
+    device_id: &'a DeviceId,
+}
+
+impl Router<'_> {
+    /// Asks one question, within the call's time.
+    ///
+    /// # Errors
+    /// As the router's error says.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
+        let within = self.cx.time_left();
+        let reading = self.cx.shared.reader.read(self.device_id, ask, Priority::Tool, within);
+        tokio::select! {
+            read = reading => read.map_err(|error| error.into_failure(self.device_id)),
+            () = self.cx.cancel.cancelled() => Err(Failure::new(Code::Cancelled, "the call was taken back")),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a tool is: a name with a contract, typed parameters, a typed answer, and one function.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use events::{device::Capability, principal::Role};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    access::principal::{Audience, Demand, Kind, Tier},
+    failure::{Code, Failure},
+    routeros::port::Promise,
+    tools::{context::Cx, params::DeviceRef},
+};
+
+/// A tool's contract. Compile-time text only: no word from a router ever gets in here.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// `^[a-z0-9_]{1,64}$`.
+    pub name: &'static str,
+    /// A few words for people.
+    pub title: &'static str,
+    /// What it does, what it needs, what it answers: for agents choosing a tool.
+    pub description: &'static str,
+    /// Who may use it, on what.
+    pub demand: Demand,
+    /// Doing it twice is doing it once.
+    pub idempotent: bool,
+    /// It can take something away.
+    pub destructive: bool,
+    /// It talks to routers.
+    pub open_world: bool,
+    /// The call ends after this long.
+    pub timeout: Duration,
+    /// Parameters that are masked in records.
+    pub secrets: &'static [&'static str],
+}
+
+impl Spec {
+    const fn new(name: &'static str, title: &'static str, description: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            title,
+            description,
+            demand: Demand {
+                tier: Tier::Fundamental,
+                audience: Audience::Everyone,
+                kind,
+                roles: None,
+                needs: None,
+            },
+            idempotent: matches!(kind, Kind::Read),
+            destructive: false,
+            open_world: true,
+            timeout: Duration::from_secs(30),
+            secrets: &[],
+        }
+    }
+
+    /// A tool that changes nothing: fundamental tier, all roles, 30 s.
+    #[must_use]
+    pub const fn read(name: &'static str, title: &'static str, description: &'static str) -> Self {
+        Self::new(name, title, description, Kind::Read)
+    }
+
+    /// A one-device change: advanced tier, requesters and admins, needs `allow_advanced_writes`, 60 s.
+    #[must_use]
+    pub const fn write(name: &'static str, title: &'static str, description: &'static str) -> Self {
+        let mut spec = Self::new(name, title, description, Kind::Write);
+        spec.demand.tier = Tier::Advanced;
+        spec.demand.needs = Some(Capability::AdvancedWrites);
+        spec.timeout = Duration::from_secs(60);
+        spec
+    }
+
+    /// A chore of people: admin API and command line only, for these roles.
+    #[must_use]
+    pub const fn operator(
+        name: &'static str,
+        title: &'static str,
+        description: &'static str,
+        kind: Kind,
+        roles: &'static [Role],
+    ) -> Self {
+        let mut spec = Self::new(name, title, description, kind);
+        spec.demand.audience = Audience::Operator;
+        spec.demand.roles = Some(roles);
+        spec.open_world = false;
+        spec
+    }
+
+    /// Doing it twice is doing it once.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+    /// It can take something away.
+    #[must_use]
+    pub const fn destructive(mut self) -> Self {
+        self.destructive = true;
+        self
+    }
+    /// It answers from our own records.
+    #[must_use]
+    pub const fn local(mut self) -> Self {
+        self.open_world = false;
+        self
+    }
+    /// What each device must allow.
+    #[must_use]
+    pub const fn needs(mut self, capability: Capability) -> Self {
+        self.demand.needs = Some(capability);
+        self
+    }
+    /// How far it reaches.
+    #[must_use]
+    pub const fn tier(mut self, tier: Tier) -> Self {
+        self.demand.tier = tier;
+        self
+    }
+    /// The call ends after this many seconds.
+    #[must_use]
+    pub const fn timeout_s(mut self, secs: u64) -> Self {
+        self.timeout = Duration::from_secs(secs);
+        self
+    }
+    /// Parameters that are masked in records.
+    #[must_use]
+    pub const fn secrets(mut self, fields: &'static [&'static str]) -> Self {
+        self.secrets = fields;
+        self
+    }
+}
+
+/// Which devices a call names; the corridor authorises each before the tool runs.
+pub trait Targets {
+    /// The references, as given.
+    fn targets(&self) -> Vec<DeviceRef>;
+}
+
+/// A tool. Files write `async fn run`.
+pub trait Tool: Send + Sync + 'static {
+    /// Its contract.
+    const SPEC: Spec;
+    /// What it takes.
+    type Params: DeserializeOwned + JsonSchema + Targets + Send + 'static;
+    /// What it answers. The first line of text for people comes from [`Tool::say`].
+    type Answer: Serialize + JsonSchema + Send + 'static;
+    /// Does it.
+    fn run(cx: &Cx, params: Self::Params) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+    /// One short line for people. Never quotes a router.
+    fn say(answer: &Self::Answer) -> String {
+        let _ = answer;
+        format!("{}: done", Self::SPEC.title)
+    }
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// For programs.
+    pub value: Value,
+    /// One short line for people.
+    pub text: String,
+}
+
+/// A decoded call: which devices it names, and the rest of the way.
+pub struct Prepared {
+    /// As given by the caller.
+    pub targets: Vec<DeviceRef>,
+    /// Runs the tool.
+    pub run: Box<dyn FnOnce(Arc<Cx>) -> Promise<'static, Result<Answered, Failure>> + Send>,
+}
+
+/// A tool without its types: one row of the catalogue.
+#[derive(Clone, Copy)]
+pub struct ToolDef {
+    /// Its contract.
+    pub spec: Spec,
+    /// JSON Schema of its parameters.
+    pub input_schema: fn() -> Value,
+    /// JSON Schema of its answer.
+    pub output_schema: fn() -> Value,
+    /// Decodes parameters.
+    pub prepare: fn(Value) -> Result<Prepared, Failure>,
+}
+
+impl ToolDef {
+    /// The row of a tool.
+    #[must_use]
+    pub const fn of<T: Tool>() -> Self {
+        Self {
+            spec: T::SPEC,
+            input_schema: || {
+                let mut schema = schema_of::<T::Params>();
+                if let Some(properties) = schema
+                    .as_object_mut()
+                    .and_then(|schema| schema.entry("properties").or_insert_with(|| serde_json::json!({})).as_object_mut())
+                {
+                    properties.insert("correlation_id".into(), serde_json::json!({ "type": "string", "maxLength": 64 }));
+                }
+                schema
+            },
+            output_schema: schema_of::<T::Answer>,
+            prepare: prepare::<T>,
+        }
+    }
+}
+
+fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
+    let params: T::Params = decode(params)?;
+    let targets = params.targets();
+    Ok(Prepared {
+        targets,
+        run: Box::new(move |cx| {
+            Box::pin(async move {
+                let answer = T::run(&cx, params).await?;
+                let text = T::say(&answer);
+                let value = serde_json::to_value(&answer)
+                    .map_err(|error| Failure::new(Code::Bug, "the answer could not be written").log(error))?;
+                Ok(Answered { value, text })
+            })
+        }),
+    })
+}
+
+/// Decodes parameters; what is wrong is said with the field's path.
+///
+/// # Errors
+/// `invalid_params`.
+pub fn decode<P: DeserializeOwned>(params: Value) -> Result<P, Failure> {
+    serde_path_to_error::deserialize(params).map_err(|error| {
+        let path = error.path().to_string();
+        let why = error.inner().to_string();
+        // "missing field `x`" and "unknown field `x`, …" name the field themselves.
+        let field = why
+            .strip_prefix("missing field `")
+            .or_else(|| why.strip_prefix("unknown field `"))
+            .and_then(|rest| rest.split('`').next())
+            .map_or_else(|| path.clone(), |name| if path == "." { name.to_owned() } else { format!("{path}.{name}") });
+        let shown: String = why.chars().take(300).collect();
+        let field: String = field.chars().take(100).collect();
+        Failure::param(&field, shown)
+    })
+}
+
+/// A schema small enough for `tools/list`: definitions inlined, nothing that clients ignore.
+#[must_use]
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    slim(&mut schema);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("title");
+        object.entry("type").or_insert_with(|| "object".into());
+    }
+    schema
+}
+
+/// Takes out number formats that clients print warnings about.
+fn slim(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let numeric = object.get("format").and_then(Value::as_str).is_some_and(|format| {
+                format.starts_with("uint") || format.starts_with("int") || matches!(format, "float" | "double")
+            });
+            if numeric {
+                object.remove("format");
+            }
+            object.values_mut().for_each(slim);
+        }
+        Value::Array(items) => items.iter_mut().for_each(slim),
+        _ => {}
+    }
+}
