@@ -23,4 +23,5 @@ pub mod engine;
 pub mod failure;
 pub mod projections;
 pub mod routeros;
+pub mod runner;
 pub mod tools;

@@ -1,0 +1,196 @@
+//! Performs one ticketed step: compare, intent, write, read back, report.
+
+use std::time::Duration;
+
+use events::{
+    ids::StepId,
+    job::{JobStatus, StepSettled, StepStatus},
+    plan::Plan,
+};
+
+use crate::{
+    domain::{
+        Command,
+        job::{JobState, StepState, action_of, operation_of},
+    },
+    failure::{Code, Failure},
+    routeros::{error::RouterError, port::action_digest},
+    runner::{
+        Runner,
+        settle::{Seen, Verdict, judge, settled},
+    },
+};
+
+/// A write may take as long as RouterOS lets a request live, and a little more for its way.
+const WRITE_WITHIN: Duration = Duration::from_secs(65);
+
+impl Runner {
+    /// One write, whole. Whatever happens, the step is settled by reading or left in doubt; never written twice here.
+    pub(super) async fn write_step(
+        &self,
+        job: &JobState,
+        plan: &Plan,
+        step_id: StepId,
+        undo: bool,
+    ) -> Result<(), Failure> {
+        let (step, operation) = step_of(job, plan, step_id)?;
+        let action = action_of(operation, undo)
+            .ok_or_else(|| Failure::new(Code::Bug, "this step has nothing to send"))?;
+        let device_id = &step.layout.device_id;
+
+        // Plans are made from a reading; the device must still look like that.
+        events::crash::point("runner.before_compare");
+        let expected = if undo { &operation.expect_after } else { &operation.expect_before };
+        match self.look(device_id, expected).await {
+            Ok(seen) if seen.matches(expected) => {}
+            Ok(_) if undo => return self.halt(job, Code::StepDiverged, "it changed since; not undone blindly").await,
+            Ok(_) if job.steps.iter().all(|step| step.status == StepStatus::Waiting) => {
+                let command = Command::StalePlan { job_id: job.job_id, device_id: device_id.clone() };
+                return self.submit(command).await.map(drop);
+            }
+            Ok(_) => return self.halt(job, Code::PlanStale, "it is not as the plan expects").await,
+            Err(error) => {
+                let failure = error.into_failure(device_id);
+                return self.halt(job, failure.code, &failure.say).await;
+            }
+        }
+
+        events::crash::point("runner.before_begin");
+        let begun = self
+            .submit(Command::BeginStep {
+                job_id: job.job_id,
+                step_id,
+                undo,
+                operation_sha256: action_digest(action),
+            })
+            .await?;
+        let ticket = begun
+            .tickets
+            .into_iter()
+            .next()
+            .ok_or_else(|| Failure::new(Code::Bug, "an intent without a ticket"))?;
+        events::crash::point("runner.after_begin");
+
+        let written = self.writer.write(ticket, action, WRITE_WITHIN).await;
+        events::crash::point("runner.after_write");
+        let error = written.err();
+        if let Some(error) = &error
+            && !error.may_have_applied()
+        {
+            // Nothing was sent, or the router turned the login away: nothing can have changed.
+            let status = if worth_another_try(error) { StepStatus::NotApplied } else { StepStatus::Refused };
+            let report = settled(job, step, status, error_code(error), String::new(), Vec::new());
+            return self.submit(Command::SettleStep(report)).await.map(drop);
+        }
+        if error.as_ref().is_some_and(|error| error.words().is_none()) {
+            // The answer is lost. Say so first: if we die while reading, the doubt is on record.
+            let report = settled(job, step, StepStatus::InDoubt, error.as_ref().and_then(error_code), String::new(), Vec::new());
+            self.submit(Command::SettleStep(report)).await?;
+            return Ok(());
+        }
+        self.report(job, plan, step_id, undo, error.as_ref()).await
+    }
+
+    /// Reads back after an answer and reports what the device shows.
+    async fn report(
+        &self,
+        job: &JobState,
+        plan: &Plan,
+        step_id: StepId,
+        undo: bool,
+        error: Option<&RouterError>,
+    ) -> Result<(), Failure> {
+        let (step, operation) = step_of(job, plan, step_id)?;
+        let device_id = &step.layout.device_id;
+        let words = error.and_then(RouterError::words).unwrap_or_default().to_owned();
+        events::crash::point("runner.before_settle");
+        let report = match self.look(device_id, &operation.expect_after).await {
+            Ok(seen) => {
+                let verdict = judge(operation, &seen);
+                let status = match (verdict, undo) {
+                    (Verdict::After, false) | (Verdict::After, true) => StepStatus::Applied,
+                    (Verdict::Before, true) => StepStatus::Undone,
+                    (Verdict::Before, false) => StepStatus::Refused,
+                    (Verdict::Neither, _) => StepStatus::Diverged,
+                };
+                let code = match (status, error) {
+                    (StepStatus::Applied | StepStatus::Undone, _) => None,
+                    (StepStatus::Diverged, _) => Some(Code::StepDiverged.as_str().to_owned()),
+                    // RouterOS may say 200 and change nothing.
+                    (_, None) => Some(Code::DeviceRefused.as_str().to_owned()),
+                    (_, Some(error)) => error_code(error),
+                };
+                settled(job, step, status, code, words, seen.observed(&operation.expect_after))
+            }
+            Err(_) => {
+                let code = Some(Code::InDoubt.as_str().to_owned());
+                settled(job, step, StepStatus::InDoubt, code, words, Vec::new())
+            }
+        };
+        self.submit(Command::SettleStep(report)).await?;
+        events::crash::point("runner.after_settle");
+        Ok(())
+    }
+
+    /// Ends the forward way of a job whose next step cannot be begun. The reason starts with our word for it.
+    async fn halt(&self, job: &JobState, code: Code, why: &str) -> Result<(), Failure> {
+        let applied = job.steps.iter().any(|step| step.status == StepStatus::Applied);
+        let status = match (job.status, applied) {
+            (JobStatus::RollingBack, _) => JobStatus::Stuck,
+            (_, true) => JobStatus::RollingBack,
+            (_, false) => JobStatus::Failed,
+        };
+        let reason = format!("{code}: {why}");
+        self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await.map(drop)
+    }
+
+    /// Reads what an expectation is about.
+    pub(super) async fn look(
+        &self,
+        device_id: &events::ids::DeviceId,
+        expectation: &events::operation::Expectation,
+    ) -> Result<Seen, RouterError> {
+        Seen::read(&*self.reader, device_id, expectation).await
+    }
+}
+
+pub(super) fn step_of<'a>(
+    job: &'a JobState,
+    plan: &'a Plan,
+    step_id: StepId,
+) -> Result<(&'a StepState, &'a events::operation::Operation), Failure> {
+    let step = job.step(step_id).ok_or_else(|| Failure::new(Code::Bug, "a step that its job does not have"))?;
+    let operation = operation_of(plan, &step.layout)
+        .ok_or_else(|| Failure::new(Code::Bug, "a step whose plan has no operation for it"))?;
+    Ok((step, operation))
+}
+
+/// Faults of the way that may pass; a wrong key or login will not.
+const fn worth_another_try(error: &RouterError) -> bool {
+    matches!(error, RouterError::Unreachable(_) | RouterError::Busy)
+}
+
+fn error_code(error: &RouterError) -> Option<String> {
+    let code = match error {
+        RouterError::Unknown => Code::UnknownDevice,
+        RouterError::Unconfirmed => Code::TrustUnconfirmed,
+        RouterError::Quarantined => Code::DeviceQuarantined,
+        RouterError::Mismatch { .. } => Code::TlsMismatch,
+        RouterError::NoCredential => Code::NoCredential,
+        RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => Code::DeviceUnreachable,
+        RouterError::Busy => Code::Overloaded,
+        RouterError::Auth => Code::DeviceAuthFailed,
+        RouterError::Forbidden { .. } => Code::DeviceForbidden,
+        RouterError::Absent { .. } => Code::DeviceUnsupported,
+        RouterError::Refused { .. } => Code::DeviceRefused,
+        RouterError::Timeout
+        | RouterError::Lost(_)
+        | RouterError::Wall
+        | RouterError::NotRest { .. }
+        | RouterError::Garbled(_) => Code::InDoubt,
+    };
+    Some(code.as_str().to_owned())
+}
+
+/// Keeps the shape of a report in one place.
+pub(super) type Report = StepSettled;
