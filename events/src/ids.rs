@@ -52,6 +52,12 @@ macro_rules! minted_id {
             pub const fn to_u128(self) -> u128 {
                 self.0
             }
+
+            /// From the 128 bits, as stored in index keys and frames.
+            #[must_use]
+            pub const fn from_u128(raw: u128) -> Self {
+                Self(raw)
+            }
         }
 
         impl fmt::Display for $name {

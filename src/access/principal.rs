@@ -75,7 +75,8 @@ impl Scope {
             return Ok(Self::All);
         }
         if let Some(tag) = text.strip_prefix("tag:") {
-            let (key, value) = tag.split_once('=').ok_or_else(|| format!("`{text}`: a tag scope is tag:key=value"))?;
+            let (key, value) =
+                tag.split_once('=').ok_or_else(|| format!("`{text}`: a tag scope is tag:key=value"))?;
             return Ok(Self::Tag(key.to_owned(), value.to_owned()));
         }
         text.parse().map(Self::Device).map_err(|error| format!("`{text}`: {error}"))
@@ -147,7 +148,10 @@ impl Principal {
 
     fn admit_role(&self, demand: &Demand) -> Result<(), Failure> {
         if demand.audience == Audience::Operator && self.from_agent() {
-            return Err(Failure::new(Code::NotForAgents, "this is done by people, in the web page or on the command line"));
+            return Err(Failure::new(
+                Code::NotForAgents,
+                "this is done by people, in the web page or on the command line",
+            ));
         }
         let role = self.actor.role;
         let allowed = match (demand.roles, demand.kind) {
@@ -175,7 +179,9 @@ impl Principal {
         let id = &device.device_id;
         if !self.covers(device) {
             // A device outside the scopes is not confirmed to exist.
-            return Err(Failure::new(Code::UnknownDevice, "there is no such device").hint("list_devices shows all"));
+            return Err(
+                Failure::new(Code::UnknownDevice, "there is no such device").hint("list_devices shows all")
+            );
         }
         if !self.environments.contains(&device.settings.environment) {
             return Err(Failure::new(
@@ -189,7 +195,10 @@ impl Principal {
                 Code::CapabilityMissing,
                 format!("this device does not allow {}", capability.as_str()),
             )
-            .hint(format!("an admin allows it with `appliance device edit {id} --allow {}`", capability.as_str()))
+            .hint(format!(
+                "an admin allows it with `appliance device edit {id} --allow {}`",
+                capability.as_str()
+            ))
             .details(serde_json::json!({ "capability": format!("allow_{}", capability.as_str()) }))
             .device(id)),
             _ => Ok(()),

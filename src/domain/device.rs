@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use events::{
     device::{
         CredentialErased, CredentialSet, DeviceAdded, DeviceEdited, DeviceIdentified, DeviceQuarantined,
-        DeviceRemoved, DeviceSettings, DeviceStatus, DeviceStatusChanged, DeviceTrusted, Identification, Purpose,
-        Trust,
+        DeviceRemoved, DeviceSettings, DeviceStatus, DeviceStatusChanged, DeviceTrusted, Identification,
+        Purpose, Trust,
     },
     event::Event,
     ids::{CredentialId, DeviceId, Moment},
@@ -71,7 +71,9 @@ fn check(state: &State, device_id: &DeviceId, settings: &DeviceSettings) -> Resu
     }
     for other in state.devices.values().filter(|other| &other.device_id != device_id) {
         // A name that is another device's id would make `device_id` ambiguous, so both count.
-        if other.settings.name == *name || other.device_id.as_str() == name || other.settings.name == device_id.as_str()
+        if other.settings.name == *name
+            || other.device_id.as_str() == name
+            || other.settings.name == device_id.as_str()
         {
             return Err(Refusal::new(
                 Code::AlreadyExists,
@@ -93,7 +95,11 @@ fn check(state: &State, device_id: &DeviceId, settings: &DeviceSettings) -> Resu
     Ok(())
 }
 
-pub(super) fn add(state: &State, device_id: DeviceId, settings: DeviceSettings) -> Result<Vec<Event>, Refusal> {
+pub(super) fn add(
+    state: &State,
+    device_id: DeviceId,
+    settings: DeviceSettings,
+) -> Result<Vec<Event>, Refusal> {
     if state.devices.contains_key(&device_id) {
         return Err(Refusal::new(Code::AlreadyExists, format!("there is a device `{device_id}` already")));
     }
@@ -107,7 +113,11 @@ pub(super) fn add(state: &State, device_id: DeviceId, settings: DeviceSettings) 
     Ok(vec![DeviceAdded { device_id, settings }.into()])
 }
 
-pub(super) fn edit(state: &State, device_id: DeviceId, settings: DeviceSettings) -> Result<Vec<Event>, Refusal> {
+pub(super) fn edit(
+    state: &State,
+    device_id: DeviceId,
+    settings: DeviceSettings,
+) -> Result<Vec<Event>, Refusal> {
     let device = state.device(&device_id)?;
     if device.settings == settings {
         return Ok(Vec::new());
@@ -164,7 +174,11 @@ pub(super) fn trust(state: &State, device_id: DeviceId, trust: Trust) -> Result<
     Ok(events)
 }
 
-pub(super) fn quarantine(state: &State, device_id: DeviceId, seen_sha256: String) -> Result<Vec<Event>, Refusal> {
+pub(super) fn quarantine(
+    state: &State,
+    device_id: DeviceId,
+    seen_sha256: String,
+) -> Result<Vec<Event>, Refusal> {
     let device = state.device(&device_id)?;
     if device.quarantined.is_some() {
         return Ok(Vec::new());

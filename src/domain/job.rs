@@ -159,7 +159,9 @@ fn next_forward(job: &JobState, plan: &Plan) -> Need {
         let why = format!(
             "step on {} {}",
             step.layout.device_id,
-            step.code.as_deref().map_or_else(|| "was not applied".to_owned(), |code| format!("failed: {code}"))
+            step.code
+                .as_deref()
+                .map_or_else(|| "was not applied".to_owned(), |code| format!("failed: {code}"))
         );
         let applied = job.steps.iter().any(|step| step.status == StepStatus::Applied);
         return if applied && plan.rollback_on_failure {
@@ -168,10 +170,8 @@ fn next_forward(job: &JobState, plan: &Plan) -> Need {
             Need::Status(JobStatus::Failed, why)
         };
     }
-    let open = job
-        .steps
-        .iter()
-        .find(|step| matches!(step.status, StepStatus::Waiting | StepStatus::NotApplied));
+    let open =
+        job.steps.iter().find(|step| matches!(step.status, StepStatus::Waiting | StepStatus::NotApplied));
     match open {
         Some(step) => Need::Write { step_id: step.layout.step_id, undo: false },
         None => Need::Status(JobStatus::Completed, String::new()),
@@ -182,9 +182,10 @@ fn next_backward(job: &JobState) -> Need {
     // Last applied first; an undo that was read back as not done is tried again.
     let left = job.steps.iter().rev().find(|step| step.status == StepStatus::Applied);
     match left {
-        Some(step) if step.undo && step.attempts >= 2 * ATTEMPTS_MAX => {
-            Need::Status(JobStatus::PartiallyRolledBack, format!("{} could not be undone", step.layout.device_id))
-        }
+        Some(step) if step.undo && step.attempts >= 2 * ATTEMPTS_MAX => Need::Status(
+            JobStatus::PartiallyRolledBack,
+            format!("{} could not be undone", step.layout.device_id),
+        ),
         Some(step) => Need::Write { step_id: step.layout.step_id, undo: true },
         None => Need::Status(JobStatus::RolledBack, "everything applied was undone".into()),
     }
@@ -209,7 +210,10 @@ pub(super) fn start(
     match plan.status_at(at) {
         PlanStatus::Approved => {}
         PlanStatus::Pending => {
-            return Err(Refusal::new(Code::PlanNotApproved, format!("{plan_id} waits for a person's approval")));
+            return Err(Refusal::new(
+                Code::PlanNotApproved,
+                format!("{plan_id} waits for a person's approval"),
+            ));
         }
         PlanStatus::Expired => {
             return Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again")));
@@ -225,7 +229,10 @@ pub(super) fn start(
             if let Some(holder) = state.leases.get(&part.device_id) {
                 return Err(Refusal {
                     job_id: Some(*holder),
-                    ..Refusal::new(Code::DeviceInJob, format!("device `{}` is held by {holder}", part.device_id))
+                    ..Refusal::new(
+                        Code::DeviceInJob,
+                        format!("device `{}` is held by {holder}", part.device_id),
+                    )
                 });
             }
             for operation in (0u32..).take(part.operations.len()) {
@@ -260,11 +267,15 @@ fn token_fits(plan: &PlanState, actor: &Actor, shown: Option<&str>) -> Result<()
 }
 
 fn find(state: &State, job_id: JobId) -> Result<&JobState, Refusal> {
-    state.jobs.get(&job_id).ok_or_else(|| Refusal::new(Code::UnknownJob, format!("there is no job `{job_id}`")))
+    state
+        .jobs
+        .get(&job_id)
+        .ok_or_else(|| Refusal::new(Code::UnknownJob, format!("there is no job `{job_id}`")))
 }
 
 fn find_step(job: &JobState, step_id: StepId) -> Result<&StepState, Refusal> {
-    job.step(step_id).ok_or_else(|| Refusal::new(Code::NotFound, format!("{} has no step `{step_id}`", job.job_id)))
+    job.step(step_id)
+        .ok_or_else(|| Refusal::new(Code::NotFound, format!("{} has no step `{step_id}`", job.job_id)))
 }
 
 pub(super) fn begin_step(
@@ -277,7 +288,9 @@ pub(super) fn begin_step(
     let job = find(state, job_id)?;
     let step = find_step(job, step_id)?;
     let allowed = match (job.status, step.status, undo) {
-        (JobStatus::Running, StepStatus::Waiting | StepStatus::NotApplied, false) => step.attempts < ATTEMPTS_MAX,
+        (JobStatus::Running, StepStatus::Waiting | StepStatus::NotApplied, false) => {
+            step.attempts < ATTEMPTS_MAX
+        }
         (JobStatus::RollingBack, StepStatus::Applied, true) => true,
         _ => false,
     };
@@ -285,7 +298,10 @@ pub(super) fn begin_step(
     if !allowed || !settled {
         return Err(Refusal::new(
             Code::Conflict,
-            format!("{step_id} is {:?} in a job that is {:?}: nothing may be sent now", step.status, job.status),
+            format!(
+                "{step_id} is {:?} in a job that is {:?}: nothing may be sent now",
+                step.status, job.status
+            ),
         ));
     }
     Ok(vec![
@@ -340,7 +356,10 @@ pub(super) fn set_status(
     status: JobStatus,
     reason: String,
 ) -> Result<Vec<Event>, Refusal> {
-    use JobStatus::{Cancelled, Completed, Failed, Halted, PartiallyRolledBack, Pending, RolledBack, RollingBack, Running, Stuck};
+    use JobStatus::{
+        Cancelled, Completed, Failed, Halted, PartiallyRolledBack, Pending, RolledBack, RollingBack, Running,
+        Stuck,
+    };
     let job = find(state, job_id)?;
     if job.status == status {
         return Ok(Vec::new());
@@ -353,10 +372,8 @@ pub(super) fn set_status(
             | (RollingBack, RolledBack | PartiallyRolledBack | Stuck)
             | (Stuck, Running | RollingBack | Failed | Cancelled)
     );
-    let unsettled = job
-        .steps
-        .iter()
-        .any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
+    let unsettled =
+        job.steps.iter().any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
     if !legal || (status.is_over() && unsettled) {
         return Err(Refusal::new(
             Code::Conflict,
@@ -431,7 +448,9 @@ fn fresh_step(layout: StepLayout) -> StepState {
 
 const fn plan_status_of(job: JobStatus) -> PlanStatus {
     match job {
-        JobStatus::Pending | JobStatus::Running | JobStatus::Halted | JobStatus::Stuck => PlanStatus::Executing,
+        JobStatus::Pending | JobStatus::Running | JobStatus::Halted | JobStatus::Stuck => {
+            PlanStatus::Executing
+        }
         JobStatus::RollingBack => PlanStatus::RollingBack,
         JobStatus::Completed => PlanStatus::Completed,
         JobStatus::Failed => PlanStatus::Failed,

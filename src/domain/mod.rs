@@ -8,7 +8,6 @@ pub mod job;
 pub mod plan;
 pub mod token;
 
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
@@ -264,11 +263,15 @@ pub fn decide(
         Command::EditDevice { device_id, settings } => device::edit(state, device_id, settings),
         Command::RemoveDevice { device_id, reason } => device::remove(state, device_id, reason),
         Command::TrustDevice { device_id, trust } => device::trust(state, device_id, trust),
-        Command::QuarantineDevice { device_id, seen_sha256 } => device::quarantine(state, device_id, seen_sha256),
+        Command::QuarantineDevice { device_id, seen_sha256 } => {
+            device::quarantine(state, device_id, seen_sha256)
+        }
         Command::IdentifyDevice { device_id, identification } => {
             device::identify(state, device_id, identification)
         }
-        Command::ObserveDevice { device_id, status, reason } => device::observe(state, device_id, status, reason),
+        Command::ObserveDevice { device_id, status, reason } => {
+            device::observe(state, device_id, status, reason)
+        }
         Command::SetCredential { device_id, credential_id, purpose, username } => {
             device::set_credential(state, device_id, credential_id, purpose, username)
         }
@@ -316,7 +319,9 @@ impl Fold for State {
                 self.verifier_key.clone_from(&e.verifier_key);
             }
             // Calls change no decision; they are read from the log when somebody asks.
-            Event::AuditGap(_) | Event::ToolCalled(_) | Event::ToolDenied(_) | Event::HealthBatch(_) => return,
+            Event::AuditGap(_) | Event::ToolCalled(_) | Event::ToolDenied(_) | Event::HealthBatch(_) => {
+                return;
+            }
             Event::DeviceAdded(_)
             | Event::DeviceEdited(_)
             | Event::DeviceRemoved(_)
@@ -350,9 +355,9 @@ impl State {
     /// # Errors
     /// `unknown_device`.
     pub fn device(&self, device_id: &DeviceId) -> Result<&device::Device, Refusal> {
-        self.devices.get(device_id).ok_or_else(|| {
-            Refusal::new(Code::UnknownDevice, format!("there is no device `{device_id}`"))
-        })
+        self.devices
+            .get(device_id)
+            .ok_or_else(|| Refusal::new(Code::UnknownDevice, format!("there is no device `{device_id}`")))
     }
 
     /// The device with this id or unique name.

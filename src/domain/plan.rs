@@ -175,7 +175,9 @@ fn waiting<'a>(state: &'a State, plan_id: PlanId, at: Moment) -> Result<&'a Plan
         PlanStatus::Approved => {
             Err(Refusal::new(Code::PlanAlreadyApproved, format!("{plan_id} is approved already")))
         }
-        PlanStatus::Expired => Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again"))),
+        PlanStatus::Expired => {
+            Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again")))
+        }
         other => Err(Refusal::new(Code::PlanClosed, format!("{plan_id} is {}", other.as_str()))),
     }
 }
@@ -220,7 +222,10 @@ pub(super) fn approve(
         named_approver(actor, personal)?;
     }
     if own && !lab_self {
-        return Err(Refusal::new(Code::SelfApproval, "a plan is approved by somebody other than its requester"));
+        return Err(Refusal::new(
+            Code::SelfApproval,
+            "a plan is approved by somebody other than its requester",
+        ));
     }
     if plan_hash != plan.plan_hash {
         return Err(Refusal::new(

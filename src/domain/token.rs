@@ -59,7 +59,8 @@ pub(super) fn apply(state: &mut State, event: &Event) {
     match event {
         Event::TokenCreated(e) => {
             // Ids carry their time, so the moment of creation needs no field of its own.
-            let created_at = Moment::from_micros(i64::try_from((e.token_id.to_u128() >> 80) * 1000).unwrap_or(0));
+            let created_at =
+                Moment::from_micros(i64::try_from((e.token_id.to_u128() >> 80) * 1000).unwrap_or(0));
             state.tokens.insert(e.token_id, Token { created: e.clone(), created_at, revoked: false });
         }
         Event::TokenRevoked(e) => {

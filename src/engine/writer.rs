@@ -196,7 +196,10 @@ impl Writer {
             Err(AppendError::Refused(why)) => {
                 self.rebuild_state();
                 for waiter in waiting {
-                    reply(waiter.answer, Err(Failure::new(Code::InvalidParams, format!("too large to keep: {why}"))));
+                    reply(
+                        waiter.answer,
+                        Err(Failure::new(Code::InvalidParams, format!("too large to keep: {why}"))),
+                    );
                 }
             }
             Err(error) => self.recover(&error, waiting),
@@ -235,11 +238,9 @@ impl Writer {
 
     /// A repeated wish: the facts are read back. Tickets are never given twice.
     fn repeat(&self, command_id: CommandId, first: Seq) -> Result<Committed, Failure> {
-        let page = self
-            .log
-            .reader()
-            .page(None, first, BATCH_MAX)
-            .map_err(|error| Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error))?;
+        let page = self.log.reader().page(None, first, BATCH_MAX).map_err(|error| {
+            Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error)
+        })?;
         let envelopes = page.into_iter().filter(|envelope| envelope.command_id == command_id).collect();
         Ok(Committed { command_id, envelopes, tickets: Vec::new() })
     }
@@ -275,9 +276,10 @@ impl Writer {
                 && let Some(waiting) = waiting.take()
             {
                 for waiter in waiting {
-                    let failure = Failure::new(Code::OutcomeUnknown, "the disk failed while this was being kept")
-                        .hint("repeat it with the same command id; it will not happen twice")
-                        .details(serde_json::json!({ "command_id": waiter.command_id }));
+                    let failure =
+                        Failure::new(Code::OutcomeUnknown, "the disk failed while this was being kept")
+                            .hint("repeat it with the same command id; it will not happen twice")
+                            .details(serde_json::json!({ "command_id": waiter.command_id }));
                     reply(waiter.answer, Err(failure));
                 }
             }
@@ -371,6 +373,5 @@ fn answer_empty(waiter: Waiting) {
 }
 
 fn unavailable(why: &'static str) -> Failure {
-    Failure::new(Code::StorageUnavailable, format!("{why}; reads go on"))
-        .retry_after(Duration::from_secs(5))
+    Failure::new(Code::StorageUnavailable, format!("{why}; reads go on")).retry_after(Duration::from_secs(5))
 }

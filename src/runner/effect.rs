@@ -43,7 +43,9 @@ impl Runner {
         let expected = if undo { &operation.expect_after } else { &operation.expect_before };
         match self.look(device_id, expected).await {
             Ok(seen) if seen.matches(expected) => {}
-            Ok(_) if undo => return self.halt(job, Code::StepDiverged, "it changed since; not undone blindly").await,
+            Ok(_) if undo => {
+                return self.halt(job, Code::StepDiverged, "it changed since; not undone blindly").await;
+            }
             Ok(_) if job.steps.iter().all(|step| step.status == StepStatus::Waiting) => {
                 let command = Command::StalePlan { job_id: job.job_id, device_id: device_id.clone() };
                 return self.submit(command).await.map(drop);
@@ -84,7 +86,14 @@ impl Runner {
         }
         if error.as_ref().is_some_and(|error| error.words().is_none()) {
             // The answer is lost. Say so first: if we die while reading, the doubt is on record.
-            let report = settled(job, step, StepStatus::InDoubt, error.as_ref().and_then(error_code), String::new(), Vec::new());
+            let report = settled(
+                job,
+                step,
+                StepStatus::InDoubt,
+                error.as_ref().and_then(error_code),
+                String::new(),
+                Vec::new(),
+            );
             self.submit(Command::SettleStep(report)).await?;
             return Ok(());
         }
@@ -159,7 +168,8 @@ pub(super) fn step_of<'a>(
     plan: &'a Plan,
     step_id: StepId,
 ) -> Result<(&'a StepState, &'a events::operation::Operation), Failure> {
-    let step = job.step(step_id).ok_or_else(|| Failure::new(Code::Bug, "a step that its job does not have"))?;
+    let step =
+        job.step(step_id).ok_or_else(|| Failure::new(Code::Bug, "a step that its job does not have"))?;
     let operation = operation_of(plan, &step.layout)
         .ok_or_else(|| Failure::new(Code::Bug, "a step whose plan has no operation for it"))?;
     Ok((step, operation))
@@ -177,7 +187,9 @@ fn error_code(error: &RouterError) -> Option<String> {
         RouterError::Quarantined => Code::DeviceQuarantined,
         RouterError::Mismatch { .. } => Code::TlsMismatch,
         RouterError::NoCredential => Code::NoCredential,
-        RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => Code::DeviceUnreachable,
+        RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => {
+            Code::DeviceUnreachable
+        }
         RouterError::Busy => Code::Overloaded,
         RouterError::Auth => Code::DeviceAuthFailed,
         RouterError::Forbidden { .. } => Code::DeviceForbidden,

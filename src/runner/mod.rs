@@ -66,7 +66,12 @@ enum Pace {
 impl Runner {
     /// A runner on an engine; only the composition root has a [`Writer`] to give.
     #[must_use]
-    pub fn new(engine: Engine, reader: Arc<dyn Reader>, writer: Arc<dyn Writer>, stop: CancellationToken) -> Self {
+    pub fn new(
+        engine: Engine,
+        reader: Arc<dyn Reader>,
+        writer: Arc<dyn Writer>,
+        stop: CancellationToken,
+    ) -> Self {
         Self { engine, reader, writer, stop }
     }
 

@@ -154,7 +154,8 @@ impl Runner {
             StepStatus::Diverged => Some(Code::StepDiverged.as_str().to_owned()),
             _ => None,
         };
-        let report = settled(job, step, status, code, step.detail.clone(), seen.observed(&operation.expect_after));
+        let report =
+            settled(job, step, status, code, step.detail.clone(), seen.observed(&operation.expect_after));
         self.submit(Command::SettleStep(report)).await?;
         events::crash::point("runner.after_settle");
         Ok(true)

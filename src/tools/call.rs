@@ -250,9 +250,16 @@ fn split_correlation(params: Value) -> Result<(Value, String), Failure> {
     };
     let correlation_id = match object.remove("correlation_id") {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if text.chars().count() <= CORRELATION_CHARS_MAX && !text.contains(char::is_control) => text,
+        Some(Value::String(text))
+            if text.chars().count() <= CORRELATION_CHARS_MAX && !text.contains(char::is_control) =>
+        {
+            text
+        }
         Some(_) => {
-            return Err(Failure::param("correlation_id", format!("text of at most {CORRELATION_CHARS_MAX} characters")));
+            return Err(Failure::param(
+                "correlation_id",
+                format!("text of at most {CORRELATION_CHARS_MAX} characters"),
+            ));
         }
     };
     Ok((Value::Object(object), correlation_id))
@@ -276,7 +283,8 @@ fn mask(value: &mut Value, secrets: &[&str]) {
         Value::Object(object) => {
             for (key, value) in object.iter_mut() {
                 let lower = key.to_ascii_lowercase();
-                let named = secrets.contains(&key.as_str()) || SECRET_WORDS.iter().any(|word| lower.contains(word));
+                let named =
+                    secrets.contains(&key.as_str()) || SECRET_WORDS.iter().any(|word| lower.contains(word));
                 if named && !value.is_null() && !value.is_boolean() {
                     *value = Value::String("***".into());
                 } else {
@@ -297,7 +305,12 @@ mod tests {
     fn secrets_are_masked_by_name_and_by_contract() {
         let params = serde_json::json!({ "device_id": "r1", "password": "hunter2", "deep": [{ "api_token": "x" }], "pin": "9" });
         let text = recorded(&params, &["pin"]);
-        assert!(text.contains("r1") && !text.contains("hunter2") && !text.contains("\"x\"") && !text.contains("\"9\""));
+        assert!(
+            text.contains("r1")
+                && !text.contains("hunter2")
+                && !text.contains("\"x\"")
+                && !text.contains("\"9\"")
+        );
     }
 
     #[test]

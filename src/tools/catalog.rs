@@ -8,7 +8,8 @@ use crate::tools::tool::ToolDef;
 const TOPICS: &[&[ToolDef]] = &[];
 
 /// Older names and the tool each means (TOOLS: aliases).
-const ALIASES: &[(&str, &str)] = &[("device_get_health_data", "device_health"), ("system_update_identity", "set_system_identity")];
+const ALIASES: &[(&str, &str)] =
+    &[("device_get_health_data", "device_health"), ("system_update_identity", "set_system_identity")];
 
 /// Every tool.
 pub fn all() -> impl Iterator<Item = &'static ToolDef> {

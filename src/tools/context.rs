@@ -204,7 +204,11 @@ impl Cx {
     ///
     /// # Errors
     /// As [`Engine::submit`].
-    pub async fn submit_with(&self, command: Command, side: Vec<events::log::SideWrite>) -> Result<Committed, Failure> {
+    pub async fn submit_with(
+        &self,
+        command: Command,
+        side: Vec<events::log::SideWrite>,
+    ) -> Result<Committed, Failure> {
         let actor = self.principal.actor.clone();
         let wish = Wish { command_id: mint!(events::ids::CommandId), actor, command, side };
         self.shared.engine.submit_wish(wish).await
@@ -216,9 +220,8 @@ impl Cx {
         let (device_id, status) = (sample.device_id.clone(), sample.status);
         let batch = events::sample::HealthBatch { samples: vec![sample] };
         self.shared.engine.record(system.clone(), Command::RecordHealth(batch));
-        let differs = self.view(|views| {
-            views.state.devices.get(&device_id).is_some_and(|device| device.status != status)
-        });
+        let differs = self
+            .view(|views| views.state.devices.get(&device_id).is_some_and(|device| device.status != status));
         if differs {
             let reason = reason.to_owned();
             self.shared.engine.record(system, Command::ObserveDevice { device_id, status, reason });
@@ -287,7 +290,8 @@ impl Cx {
         let token = format!("appr_{:032x}{:032x}", clock::random(), clock::random());
         let approval_token_sha256 = hex(&Sha256::digest(token.as_bytes()));
         let plan_hash = domain::plan::hash(&plan);
-        self.submit(Command::ProposePlan { plan: Box::new(plan), approval_token_sha256, policy: None }).await?;
+        self.submit(Command::ProposePlan { plan: Box::new(plan), approval_token_sha256, policy: None })
+            .await?;
         let approval_expires_at = self
             .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
             .unwrap_or_default();
@@ -330,12 +334,17 @@ impl Cx {
         if job.status == JobStatus::Completed {
             return Ok(());
         }
-        let step = job.steps.iter().find(|step| !matches!(step.status, StepStatus::Applied | StepStatus::Waiting));
-        let known = step.and_then(|step| step.code.as_deref()).and_then(|word| {
-            Code::ALL.iter().copied().find(|code| code.as_str() == word)
-        });
+        let step =
+            job.steps.iter().find(|step| !matches!(step.status, StepStatus::Applied | StepStatus::Waiting));
+        let known = step
+            .and_then(|step| step.code.as_deref())
+            .and_then(|word| Code::ALL.iter().copied().find(|code| code.as_str() == word));
         let stale = self.view(|views| {
-            views.state.plans.get(&job.plan_id).is_some_and(|plan| plan.status == domain::plan::PlanStatus::Stale)
+            views
+                .state
+                .plans
+                .get(&job.plan_id)
+                .is_some_and(|plan| plan.status == domain::plan::PlanStatus::Stale)
         });
         let code = match (step.map(|step| step.status), known) {
             _ if stale => Code::PlanStale,

@@ -195,11 +195,13 @@ impl ToolDef {
             spec: T::SPEC,
             input_schema: || {
                 let mut schema = schema_of::<T::Params>();
-                if let Some(properties) = schema
-                    .as_object_mut()
-                    .and_then(|schema| schema.entry("properties").or_insert_with(|| serde_json::json!({})).as_object_mut())
-                {
-                    properties.insert("correlation_id".into(), serde_json::json!({ "type": "string", "maxLength": 64 }));
+                if let Some(properties) = schema.as_object_mut().and_then(|schema| {
+                    schema.entry("properties").or_insert_with(|| serde_json::json!({})).as_object_mut()
+                }) {
+                    properties.insert(
+                        "correlation_id".into(),
+                        serde_json::json!({ "type": "string", "maxLength": 64 }),
+                    );
                 }
                 schema
             },
@@ -239,7 +241,10 @@ pub fn decode<P: DeserializeOwned>(params: Value) -> Result<P, Failure> {
             .strip_prefix("missing field `")
             .or_else(|| why.strip_prefix("unknown field `"))
             .and_then(|rest| rest.split('`').next())
-            .map_or_else(|| path.clone(), |name| if path == "." { name.to_owned() } else { format!("{path}.{name}") });
+            .map_or_else(
+                || path.clone(),
+                |name| if path == "." { name.to_owned() } else { format!("{path}.{name}") },
+            );
         let shown: String = why.chars().take(300).collect();
         let field: String = field.chars().take(100).collect();
         Failure::param(&field, shown)
@@ -267,7 +272,9 @@ fn slim(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             let numeric = object.get("format").and_then(Value::as_str).is_some_and(|format| {
-                format.starts_with("uint") || format.starts_with("int") || matches!(format, "float" | "double")
+                format.starts_with("uint")
+                    || format.starts_with("int")
+                    || matches!(format, "float" | "double")
             });
             if numeric {
                 object.remove("format");

@@ -1,0 +1,275 @@
+//! Looking into the log. Every answer is read in one transaction; nothing is held between answers.
+
+use std::{ops::Bound, sync::Arc, time::Duration};
+
+use redb::{ReadTransaction, ReadableTable as _};
+
+use super::{
+    Head, ReadError,
+    error::Fault,
+    index::{self, About},
+    proof::{StoredNodes, TreeEdge},
+    rows::{self, Merged},
+    side::SideTable,
+    tables,
+    tail::Shared,
+};
+use crate::{
+    event::{Envelope, Keep},
+    frame::Frame,
+    ids::Seq,
+    merkle::{self, Hash},
+};
+
+/// How often, and with what pauses, a reader looks again while the log is being reopened: 85 ms in all. Callers with
+/// more patience ask again.
+const PAUSES_MS: [u64; 4] = [1, 4, 16, 64];
+
+/// Reads a log from any thread. Cheap to clone; sees every committed event, also across reopening.
+///
+/// Calls may touch the disk and, while the log is being reopened, wait up to 85 ms.
+#[derive(Debug, Clone)]
+pub struct LogReader {
+    shared: Arc<Shared>,
+}
+
+impl LogReader {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The newest state.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.shared.head()
+    }
+
+    /// Up to `max` events of one keep, or of both in the order of Seq, from `from` on (inclusive).
+    ///
+    /// # Errors
+    /// When the log cannot be read, or an event cannot be understood.
+    pub fn page(&self, keep: Option<Keep>, from: Seq, max: usize) -> Result<Vec<Envelope>, ReadError> {
+        self.read(|txn| {
+            let mut merged = Merged::open(txn, keep, from)?;
+            let mut page = Vec::new();
+            while page.len() < max {
+                match merged.next(|_, frame| envelope(frame))? {
+                    Some(envelope) => page.push(envelope?),
+                    None => break,
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    /// One event; `None` when nothing has this Seq (any more).
+    ///
+    /// # Errors
+    /// When the log cannot be read, or the event cannot be understood.
+    pub fn get(&self, seq: Seq) -> Result<Option<Envelope>, ReadError> {
+        self.read(|txn| get(txn, seq))
+    }
+
+    /// Up to `max` events about something, newest first, with Seqs below `before` if given. Samples are left out.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or an event cannot be understood.
+    pub fn newest(&self, about: &About, before: Option<Seq>, max: usize) -> Result<Vec<Envelope>, ReadError> {
+        let Some(prefix) = about.prefix() else {
+            return self.read(|txn| newest_of_all(txn, before, max));
+        };
+        let low = index::key(prefix.clone(), tables::BEFORE_ALL);
+        let high = index::key(prefix, before.unwrap_or(Seq(u64::MAX)));
+        let unflushed = || self.unflushed(&low, &high, max);
+        self.read_after(unflushed, |txn, mut seqs| {
+            let table = txn.open_table(tables::INDEX)?;
+            for entry in table.range(low.as_slice()..high.as_slice())?.rev().take(max) {
+                seqs.extend(index::seq_of(entry?.0.value()));
+            }
+            seqs.sort_unstable_by(|a, b| b.cmp(a));
+            seqs.dedup();
+            seqs.truncate(max);
+            let mut found = Vec::with_capacity(seqs.len());
+            for seq in seqs {
+                found.extend(get(txn, seq)?);
+            }
+            Ok(found)
+        })
+    }
+
+    fn unflushed(&self, low: &[u8], high: &[u8], max: usize) -> Vec<Seq> {
+        let range = (Bound::Included(low), Bound::Excluded(high));
+        let tail = self.shared.tail();
+        tail.index.range::<[u8], _>(range).rev().take(max).filter_map(|key| index::seq_of(key)).collect()
+    }
+
+    /// A row of a side table.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn side(&self, table: SideTable, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.read(|txn| Ok(txn.open_table(table.definition())?.get(key)?.map(|v| v.value().to_vec())))
+    }
+
+    /// Every row of a side table, by key.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn side_rows(&self, table: SideTable) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        self.read(|txn| {
+            let table = txn.open_table(table.definition())?;
+            let mut rows = Vec::new();
+            for row in table.iter()? {
+                let (key, value) = row?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Up to `max` signed checkpoints about `from` or later, oldest first.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn checkpoints(&self, from: Seq, max: usize) -> Result<Vec<String>, ReadError> {
+        self.read(|txn| {
+            let table = txn.open_table(tables::CHECKPOINTS)?;
+            let mut notes = Vec::new();
+            for entry in table.range(from.0..)?.take(max) {
+                let (seq, note) = entry?;
+                notes.push(note_text(Seq(seq.value()), note.value())?);
+            }
+            Ok(notes)
+        })
+    }
+
+    /// The newest signed checkpoint.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn latest_checkpoint(&self) -> Result<Option<String>, ReadError> {
+        self.read(|txn| match txn.open_table(tables::CHECKPOINTS)?.last()? {
+            Some((seq, note)) => note_text(Seq(seq.value()), note.value()).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// The proof that `leaf` is in the tree of the first `size` leaves, lowest sibling first.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is smaller than asked.
+    pub fn inclusion_proof(&self, leaf: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        self.within(size)?;
+        if leaf >= size {
+            return Err(ReadError::OutOfRange { leaves: size, asked: leaf });
+        }
+        self.proof(|nodes| merkle::inclusion_proof(nodes, leaf, size))
+    }
+
+    /// The proof that the first `old` leaves are a beginning of the first `new` leaves.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is smaller than asked.
+    pub fn consistency_proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
+        self.within(new)?;
+        if old == 0 || old > new {
+            return Err(ReadError::OutOfRange { leaves: new, asked: old });
+        }
+        self.proof(|nodes| merkle::consistency_proof(nodes, old, new))
+    }
+
+    /// The root over the first `size` leaves.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is smaller than asked.
+    pub fn root_at(&self, size: u64) -> Result<Hash, ReadError> {
+        self.within(size)?;
+        self.proof(|nodes| merkle::root_at(nodes, size))
+    }
+
+    fn within(&self, asked: u64) -> Result<(), ReadError> {
+        let leaves = self.head().leaves;
+        if asked <= leaves { Ok(()) } else { Err(ReadError::OutOfRange { leaves, asked }) }
+    }
+
+    fn proof<T>(&self, make: impl Fn(&StoredNodes<'_>) -> Result<T, Fault>) -> Result<T, ReadError> {
+        let edge = || TreeEdge::of(&self.shared.tail());
+        self.read_after(edge, |txn, edge| make(&StoredNodes::open(txn, edge)?))
+    }
+
+    fn read<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T, Fault>) -> Result<T, ReadError> {
+        self.read_after(|| (), |txn, ()| read(txn))
+    }
+
+    /// Reads in one transaction; while the log is being reopened, tries again a few times.
+    ///
+    /// `look` looks at the tail before the transaction begins: what is flushed in between is then seen twice rather
+    /// than never.
+    fn read_after<L, T>(
+        &self,
+        look: impl Fn() -> L,
+        read: impl Fn(&ReadTransaction, L) -> Result<T, Fault>,
+    ) -> Result<T, ReadError> {
+        let mut pauses = PAUSES_MS.iter();
+        loop {
+            let looked = look();
+            let outcome = match self.shared.begin_read() {
+                Some(txn) => txn.map_err(Fault::from).and_then(|txn| read(&txn, looked)),
+                None => Err(Fault::Store(redb::Error::DatabaseClosed)),
+            };
+            match outcome {
+                Ok(value) => return Ok(value),
+                Err(Fault::Damaged { seq, why }) => return Err(ReadError::Damaged { seq, why }),
+                Err(Fault::Newer { seq, why }) => return Err(ReadError::Newer { seq, why }),
+                Err(Fault::Store(redb::Error::Corrupted(why))) => {
+                    return Err(ReadError::Damaged { seq: tables::BEFORE_ALL, why });
+                }
+                Err(Fault::Store(error)) => match pauses.next() {
+                    Some(pause) => std::thread::sleep(Duration::from_millis(*pause)),
+                    None => {
+                        tracing::debug!(%error, "the log cannot be read");
+                        return Err(ReadError::Unavailable);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn envelope(frame: &Frame<'_>) -> Result<Envelope, Fault> {
+    frame.envelope().map_err(|error| Fault::decode(frame.seq, &error))
+}
+
+fn note_text(seq: Seq, note: &[u8]) -> Result<String, Fault> {
+    String::from_utf8(note.to_vec()).map_err(|_| Fault::damaged(seq, "its checkpoint is not text"))
+}
+
+/// Finds one event by the row that it must stand in.
+fn get(txn: &ReadTransaction, seq: Seq) -> Result<Option<Envelope>, Fault> {
+    for table in [tables::LEDGER, tables::SAMPLES] {
+        let table = txn.open_table(table)?;
+        let Some((key, row)) = table.range(..=seq.0)?.next_back().transpose()? else { continue };
+        let frames = rows::backwards(row.value(), Seq(key.value()))?;
+        if let Some(frame) = frames.iter().find(|frame| frame.seq == seq) {
+            return envelope(frame).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn newest_of_all(txn: &ReadTransaction, before: Option<Seq>, max: usize) -> Result<Vec<Envelope>, Fault> {
+    let before = before.unwrap_or(Seq(u64::MAX));
+    let (table, mut found) = (txn.open_table(tables::LEDGER)?, Vec::new());
+    for entry in table.range(..before.0)?.rev() {
+        let (key, row) = entry?;
+        for frame in rows::backwards(row.value(), Seq(key.value()))? {
+            if found.len() == max {
+                return Ok(found);
+            }
+            if frame.seq < before {
+                found.push(envelope(&frame)?);
+            }
+        }
+    }
+    Ok(found)
+}
