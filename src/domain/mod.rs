@@ -8,6 +8,13 @@ pub mod job;
 pub mod plan;
 pub mod token;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
+pub mod testing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{

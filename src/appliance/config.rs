@@ -1,0 +1,369 @@
+//! Configuration: every component's options, from defaults, one TOML file, the environment, and flags.
+//!
+//! Unknown keys are errors. Secrets are never values here, only paths.
+
+use std::path::{Path, PathBuf};
+
+use events::device::Environment;
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Serialized, Toml},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::Rules,
+    failure::{Code, Failure},
+    http,
+    routeros::lanes,
+    tools::context::Policy,
+};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where facts are kept.
+    pub store: Store,
+    /// The HTTP doors.
+    pub server: http::Options,
+    /// How routers are talked to.
+    pub routers: lanes::Options,
+    /// Who approves what, and for how long.
+    pub approval: Approval,
+    /// What tools may do.
+    pub tools: Tools,
+    /// What is written to standard error.
+    pub log: Log,
+}
+
+/// Where facts are kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// State directory: the store, snapshots, keys and sockets. Default `/var/lib/appliance`.
+    pub dir: PathBuf,
+    /// File with the 32-byte key that seals logins. Default: `keys/master.key` in the state directory.
+    pub master_key_file: Option<PathBuf>,
+    /// File with the 32-byte key that signs checkpoints. Default: `keys/checkpoint.key` in the state directory.
+    pub checkpoint_key_file: Option<PathBuf>,
+    /// File to which checkpoints are appended; better on another machine. Default: `checkpoints.log` in the state directory.
+    pub checkpoint_file: Option<PathBuf>,
+    /// Memory for the store's pages, in MiB (8–1024). Default 48.
+    pub cache_mib: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("/var/lib/appliance"),
+            master_key_file: None,
+            checkpoint_key_file: None,
+            checkpoint_file: None,
+            cache_mib: 48,
+        }
+    }
+}
+
+impl Store {
+    /// The store's file.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.dir.join("events").join("appliance.redb")
+    }
+    /// Where snapshots are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.dir.join("snapshots")
+    }
+    /// The key that seals logins.
+    #[must_use]
+    pub fn master_key(&self) -> PathBuf {
+        self.master_key_file.clone().unwrap_or_else(|| self.dir.join("keys").join("master.key"))
+    }
+    /// The key that signs checkpoints.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> PathBuf {
+        self.checkpoint_key_file.clone().unwrap_or_else(|| self.dir.join("keys").join("checkpoint.key"))
+    }
+    /// Where checkpoints are appended.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.checkpoint_file.clone().unwrap_or_else(|| self.dir.join("checkpoints.log"))
+    }
+    /// The admin API for local programs.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.dir.join("control.sock")
+    }
+    /// MCP for local programs.
+    #[must_use]
+    pub fn mcp_socket(&self) -> PathBuf {
+        self.dir.join("mcp.sock")
+    }
+}
+
+/// Who approves what, and for how long.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approval {
+    /// A plan waits this long for a person, in hours (1–168). Default 24.
+    pub wait_hours: u32,
+    /// An approved plan must start within this many minutes (1–1440). Default 15.
+    pub start_within_minutes: u32,
+    /// Who approves plans of `lab` devices. Default `person`.
+    pub lab: LabApproval,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self { wait_hours: 24, start_within_minutes: 15, lab: LabApproval::Person }
+    }
+}
+
+/// Who approves plans of `lab` devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LabApproval {
+    /// A named person other than the requester, as everywhere.
+    Person,
+    /// The requester too (still never over MCP).
+    #[serde(rename = "self")]
+    Requester,
+}
+
+/// What tools may do.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tools {
+    /// Environments in which one-device changes run without a person. Default lab and staging.
+    pub immediate_writes: Vec<Environment>,
+    /// Hide and refuse everything that changes something. Default false.
+    pub read_only: bool,
+    /// Serve devices of this environment only. Default: all.
+    pub environment: Option<Environment>,
+    /// Send output schemas in `tools/list`. Default true.
+    pub list_output_schemas: bool,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self {
+            immediate_writes: vec![Environment::Lab, Environment::Staging],
+            read_only: false,
+            environment: None,
+            list_output_schemas: true,
+        }
+    }
+}
+
+/// What is written to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a tracing filter. Default `info`.
+    pub level: String,
+    /// `text` or `json`. Default `text`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Where one value came from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shown {
+    /// Dotted name.
+    pub key: String,
+    /// The value in force.
+    pub value: serde_json::Value,
+    /// `default`, the file, the environment, or a flag.
+    pub origin: String,
+}
+
+fn figment(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Figment, Failure> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(file) = file {
+        if !file.is_file() {
+            return Err(Failure::new(Code::InvalidConfig, format!("there is no configuration file {}", file.display()))
+                .hint("`appliance config default` prints one to start from"));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    figment = figment.merge(Env::prefixed("APPLIANCE__").split("__"));
+    for (key, value) in overrides {
+        let value: figment::value::Value =
+            value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        figment = figment.merge(Serialized::default(key, value));
+    }
+    Ok(figment)
+}
+
+impl Config {
+    /// Defaults, then the file, then `APPLIANCE__SECTION__KEY`, then flags.
+    ///
+    /// # Errors
+    /// `invalid_config` that names the key, where it was set, and what is wrong.
+    pub fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Failure> {
+        let config: Self = figment(file, overrides)?.extract().map_err(|error| {
+            let lines: Vec<String> = error.into_iter().map(|one| one.to_string()).collect();
+            Failure::new(Code::InvalidConfig, lines.join("; ")).hint("`appliance config default` lists every key")
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let within = |key: &str, value: u32, low: u32, high: u32| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Failure::new(Code::InvalidConfig, format!("`{key}`: {value} is outside {low}–{high}")))
+        };
+        within("approval.wait_hours", self.approval.wait_hours, 1, 168)?;
+        within("approval.start_within_minutes", self.approval.start_within_minutes, 1, 1440)?;
+        within("store.cache_mib", self.store.cache_mib, 8, 1024)
+    }
+
+    /// Every value with its origin, in the order of the structs.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn show(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Vec<Shown>, Failure> {
+        let config = Self::load(file, overrides)?;
+        let figment = figment(file, overrides)?;
+        let tree = serde_json::to_value(&config)
+            .map_err(|error| Failure::new(Code::Bug, "the configuration cannot be shown").log(error))?;
+        let mut shown = Vec::new();
+        flatten("", &tree, &mut |key, value| {
+            let origin = figment
+                .find_metadata(key)
+                .map_or_else(|| "default".to_owned(), |metadata| match &metadata.source {
+                    Some(source) => source.to_string(),
+                    None if metadata.name.contains("environment") => "environment".to_owned(),
+                    None => "default".to_owned(),
+                });
+            shown.push(Shown { key: key.to_owned(), value: value.clone(), origin });
+        });
+        Ok(shown)
+    }
+
+    /// A commented file with every key at its default.
+    #[must_use]
+    pub fn default_toml() -> String {
+        let schema = crate::tools::tool::schema_of::<Self>();
+        let defaults = serde_json::to_value(Self::default()).unwrap_or_default();
+        let mut out = String::from("# Every key with its default. Environment: APPLIANCE__SECTION__KEY.\n");
+        let empty = serde_json::Map::new();
+        for (section, values) in defaults.as_object().unwrap_or(&empty) {
+            let about = &schema["properties"][section];
+            out.push_str(&format!("\n# {}\n[{section}]\n", describe(about)));
+            for (key, value) in values.as_object().unwrap_or(&empty) {
+                out.push_str(&format!("# {}\n", describe(&about["properties"][key])));
+                match toml_value(value) {
+                    Some(text) => out.push_str(&format!("{key} = {text}\n")),
+                    None => out.push_str(&format!("# {key} =\n")),
+                }
+            }
+        }
+        out
+    }
+
+    /// What the rules need of it.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            approval_wait_s: i64::from(self.approval.wait_hours) * 3600,
+            start_within_s: i64::from(self.approval.start_within_minutes) * 60,
+            lab_self_approval: self.approval.lab == LabApproval::Requester,
+        }
+    }
+
+    /// What tools need of it.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            immediate_writes: self.tools.immediate_writes.clone(),
+            read_only: self.tools.read_only,
+            environment: self.tools.environment,
+            list_output_schemas: self.tools.list_output_schemas,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+fn describe(schema: &serde_json::Value) -> String {
+    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+}
+
+fn toml_value(value: &serde_json::Value) -> Option<String> {
+    toml::Value::try_from(value).ok().filter(|_| !value.is_null()).map(|value| value.to_string())
+}
+
+fn flatten(prefix: &str, value: &serde_json::Value, each: &mut dyn FnMut(&str, &serde_json::Value)) {
+    match value {
+        serde_json::Value::Object(object) if !object.is_empty() => {
+            for (key, value) in object {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, each);
+            }
+        }
+        _ => each(prefix, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("appliance.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::load(Some(&file), &[])
+    }
+
+    #[test]
+    fn the_printed_default_loads_and_changes_nothing() {
+        let config = load(&Config::default_toml()).unwrap();
+        assert_eq!(serde_json::to_value(config).unwrap(), serde_json::to_value(Config::default()).unwrap());
+    }
+
+    #[test]
+    fn unknown_keys_wrong_types_and_ranges_are_named() {
+        for (text, named) in [
+            ("[store]\ndri = \"/x\"", "dri"),
+            ("[nonsense]\na = 1", "nonsense"),
+            ("[approval]\nwait_hours = \"1 day\"", "wait_hours"),
+            ("[approval]\nwait_hours = 999", "wait_hours"),
+            ("[approval]\nlab = \"anybody\"", "lab"),
+        ] {
+            let failure = load(text).unwrap_err();
+            assert_eq!(failure.code, Code::InvalidConfig);
+            assert!(failure.say.contains(named), "{text}: {}", failure.say);
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("appliance.toml");
+        std::fs::write(&file, "[approval]\nwait_hours = 2\nlab = \"self\"").unwrap();
+        let config = Config::load(Some(&file), &[("approval.wait_hours".into(), "3".into())]).unwrap();
+        assert_eq!((config.approval.wait_hours, config.approval.lab), (3, LabApproval::Requester));
+    }
+}
