@@ -57,17 +57,23 @@ fn any_wish() -> impl Strategy<Value = Command> {
 
 fn started() -> Given {
     let mut given = given([added("r1", 1, Environment::Lab), added("r2", 2, Environment::Lab)]);
-    given.when(&agent(), Command::ProposePlan {
-        plan: Box::new(dns_plan(1, Environment::Lab, &["r1", "r2"])),
-        approval_token_sha256: String::new(),
-        policy: Some("p".into()),
-    });
-    given.when(&agent(), Command::StartJob {
-        plan_id: plan_id(1),
-        job_id: job_id(1),
-        step_ids: vec![step_id(1), step_id(2)],
-        approval_token_sha256: None,
-    });
+    given.when(
+        &agent(),
+        Command::ProposePlan {
+            plan: Box::new(dns_plan(1, Environment::Lab, &["r1", "r2"])),
+            approval_token_sha256: String::new(),
+            policy: Some("p".into()),
+        },
+    );
+    given.when(
+        &agent(),
+        Command::StartJob {
+            plan_id: plan_id(1),
+            job_id: job_id(1),
+            step_ids: vec![step_id(1), step_id(2)],
+            approval_token_sha256: None,
+        },
+    );
     given
 }
 

@@ -14,7 +14,8 @@ use crate::{
         job::{ATTEMPTS_MAX, Need, next},
         plan::{PlanStatus, hash},
         testing::{
-            Given, NOON, actor, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, settings, step_id,
+            Given, NOON, actor, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, settings,
+            step_id,
         },
     },
     failure::Code,
@@ -114,10 +115,8 @@ fn a_quarantine_ends_only_by_a_confirmation() {
     };
     assert_eq!(given.when(&agent(), healthy), vec![], "a look changes nothing");
     assert_eq!(given.when(&agent(), quarantine), vec![], "once is enough");
-    let trust = Command::TrustDevice {
-        device_id: device_id("r1"),
-        trust: Trust::SpkiPin { sha256: "a".repeat(64) },
-    };
+    let trust =
+        Command::TrustDevice { device_id: device_id("r1"), trust: Trust::SpkiPin { sha256: "a".repeat(64) } };
     given.when(&agent(), trust);
     let device = &given.state.devices[&device_id("r1")];
     assert_eq!((device.status, device.quarantined.as_ref()), (DeviceStatus::Pending, None));
@@ -128,7 +127,11 @@ fn a_pin_is_64_hex_digits() {
     let given = given([added("r1", 1, Environment::Lab)]);
     for bad in ["", "AB", &"A".repeat(64), &"g".repeat(64)] {
         let trust = Trust::SpkiPin { sha256: bad.into() };
-        given.refused(&agent(), Command::TrustDevice { device_id: device_id("r1"), trust }, Code::InvalidParams);
+        given.refused(
+            &agent(),
+            Command::TrustDevice { device_id: device_id("r1"), trust },
+            Code::InvalidParams,
+        );
     }
 }
 

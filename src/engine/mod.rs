@@ -4,6 +4,8 @@
 //! [`Engine`]; the channel and the log are hidden behind it.
 
 pub mod clock;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::sync::{Arc, RwLock};

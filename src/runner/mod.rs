@@ -5,6 +5,8 @@
 
 mod effect;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
