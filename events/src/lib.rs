@@ -32,4 +32,7 @@ pub mod sample;
 pub mod store;
 pub mod upcast;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use log::ticket;

@@ -10,11 +10,13 @@
 
 mod append;
 mod error;
+mod import;
 mod index;
 mod open;
 mod proof;
 mod read;
 mod reopen;
+mod retire;
 pub(crate) mod rows;
 mod side;
 mod storage;
@@ -27,13 +29,18 @@ pub mod ticket;
 
 use std::{path::PathBuf, sync::Arc};
 
-pub(crate) use self::{error::open_error, storage::Overlay};
 pub use self::{
     error::{AppendError, OpenError, ReadError},
+    import::{ImportError, import},
     index::About,
     read::LogReader,
     side::{SideTable, SideWrite},
     storage::BackendFactory,
+};
+pub(crate) use self::{
+    error::{Fault, open_error},
+    open::{guarded, other_format},
+    storage::Overlay,
 };
 use self::{reopen::Unsettled, storage::Storage, tail::Shared};
 use crate::{

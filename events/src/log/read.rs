@@ -187,6 +187,14 @@ impl LogReader {
         self.proof(|nodes| merkle::root_at(nodes, size))
     }
 
+    /// Reads in one transaction, without trying again: `None` while there is no database.
+    pub(crate) fn once<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        Some(self.shared.begin_read()?.map_err(Fault::from).and_then(|txn| read(&txn)))
+    }
+
     fn within(&self, asked: u64) -> Result<(), ReadError> {
         let leaves = self.head().leaves;
         if asked <= leaves { Ok(()) } else { Err(ReadError::OutOfRange { leaves, asked }) }

@@ -98,6 +98,15 @@ impl Merged {
         })
     }
 
+    /// The Seq of the next frame; `None` at the end.
+    pub(crate) fn seq(&self) -> Option<Seq> {
+        let seq = |rows: &Option<Rows>| rows.as_ref().and_then(Rows::seq);
+        match (seq(&self.ledger), seq(&self.samples)) {
+            (Some(ledger), Some(sample)) => Some(ledger.min(sample)),
+            (ledger, sample) => ledger.or(sample),
+        }
+    }
+
     /// Hands out the next frame and the keep it was found in, then goes on; `None` at the end.
     pub(crate) fn next<T>(&mut self, take: impl FnOnce(Keep, &Frame<'_>) -> T) -> Result<Option<T>, Fault> {
         let seq = |rows: &Option<Rows>| rows.as_ref().and_then(Rows::seq);

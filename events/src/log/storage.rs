@@ -44,12 +44,12 @@ impl Storage {
                 if path.try_exists()? {
                     return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
                 }
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .open(unfinished(path))?;
+                let mut options = File::options();
+                options.read(true).write(true).create(true).truncate(true);
+                // Decisions and sealed logins are nobody else's.
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                let file = options.open(unfinished(path))?;
                 Ok(builder(cache_bytes).create_with_backend(FileBackend::new(file)?)?)
             }
             Self::Backend(factory) => {
@@ -225,10 +225,10 @@ impl Overlay {
         Ok(Self { file: FileBackend::new(file)?, changes })
     }
 
-    /// The database over it, with every page's checksum looked at first.
-    pub(crate) fn database(self, cache_bytes: usize) -> Result<Database, redb::Error> {
+    /// The database over it; if wanted, every page's checksum is looked at first.
+    pub(crate) fn database(self, cache_bytes: usize, whole: bool) -> Result<Database, redb::Error> {
         let mut builder = builder(cache_bytes);
-        builder.set_check_integrity_on_open(true);
+        builder.set_check_integrity_on_open(whole);
         Ok(builder.create_with_backend(self)?)
     }
 
