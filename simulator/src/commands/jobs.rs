@@ -1,0 +1,85 @@
+//! execute: scripts that are waited for, and jobs that outlive the request.
+//!
+//! A job's statements apply one by one under the box's lock, so ending a job never leaves half a statement.
+
+use std::sync::Arc;
+
+use crate::answer::{Answer, Refusal};
+use crate::commands::Done;
+use crate::commands::console::Console;
+use crate::router::Device;
+use crate::state::{Actor, Job, State};
+use crate::table::parse_id;
+use crate::values::show_date_time;
+use crate::writes::{Args, take};
+
+/// Runs a script. With `as-string` the output comes back, and so does a refusal — with status 200.
+pub async fn execute(device: &Arc<Device>, mut args: Args, actor: &Actor) -> Done {
+    let script =
+        take(&mut args, "script").ok_or_else(|| Refusal::bad("missing value(s) of argument(s) script"))?;
+    // Counts whatever its value.
+    if take(&mut args, "as-string").is_some() {
+        let mut console = Console::new(Arc::clone(device), actor.clone());
+        let ret = match console.run(&script).await {
+            Ok(()) => console.output.trim_end().to_owned(),
+            Err(fault) => format!("{}{fault}", console.output),
+        };
+        return Ok((Answer::Ret(ret), true));
+    }
+    let id = start(device, script, actor);
+    Ok((Answer::Ret(format!("*{id:X}")), true))
+}
+
+/// Runs a stored script and waits for it.
+pub async fn run_script(device: &Arc<Device>, mut args: Args, actor: &Actor) -> Done {
+    let who =
+        take(&mut args, "number").or_else(|| take(&mut args, "numbers")).or_else(|| take(&mut args, ".id"));
+    let who = who.ok_or_else(|| Refusal::bad("no such item"))?;
+    let found = {
+        let mut state = device.state();
+        let table = state.table("/system/script");
+        table.named(&who).or_else(|| parse_id(&who).and_then(|id| table.row(id))).cloned()
+    };
+    let script = found.ok_or_else(Refusal::missing)?;
+    let mut console = Console::new(Arc::clone(device), actor.clone());
+    console.run(script.text("source")).await.map_err(Refusal::bad)?;
+    Ok((Answer::Done, true))
+}
+
+/// Starts a job and lists it.
+pub fn start(device: &Arc<Device>, script: String, actor: &Actor) -> u64 {
+    let now = device.now();
+    let mut state = device.state();
+    state.last_job += 1;
+    let id = state.last_job;
+    let job = Job { owner: actor.user.clone(), started: show_date_time(now.unix_s), task: None };
+    state.jobs.insert(id, job);
+    let mut console = Console::new(Arc::clone(device), actor.clone()).of_job(id);
+    let box_ = Arc::clone(device);
+    // The task cannot finish before it is listed: it needs the lock we hold.
+    let task = tokio::spawn(async move {
+        let outcome = console.run(&script).await;
+        let now = box_.now();
+        let mut state = box_.state();
+        state.jobs.remove(&id);
+        if let Err(fault) = outcome {
+            state.log("script,error", &format!("executing script failed: {fault}"), now);
+        }
+    });
+    if let Some(job) = state.jobs.get_mut(&id) {
+        job.task = Some(task.abort_handle());
+    }
+    id
+}
+
+/// Ends a job by its id; a second time there is nothing to end.
+pub fn end(state: &mut State, who: &str) -> Result<(), Refusal> {
+    for part in who.split(',') {
+        let id = parse_id(part).ok_or_else(Refusal::missing)?;
+        let job = state.jobs.remove(&id).ok_or_else(Refusal::missing)?;
+        if let Some(task) = job.task {
+            task.abort();
+        }
+    }
+    Ok(())
+}

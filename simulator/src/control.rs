@@ -1,0 +1,157 @@
+//! The fleet's remote control: JSON over plain HTTP on loopback, for tests that run the real binary.
+//!
+//! No part of a router; no authentication, hence loopback only.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::faults::{Fault, Injection};
+use crate::fleet::Router;
+use crate::rest::route::{decode, pairs};
+
+const BODY_MAX: usize = 1 << 20;
+
+type Answered = Result<Value, (StatusCode, String)>;
+
+/// Serves until aborted.
+pub async fn serve(listener: TcpListener, routers: Arc<Vec<Router>>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let routers = Arc::clone(&routers);
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(Arc::clone(&routers), request));
+            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+async fn answer(
+    routers: Arc<Vec<Router>>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, BODY_MAX).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or("").to_owned();
+    let (status, value) = match act(&routers, &parts.method, &path, &query, &body).await {
+        Ok(value) => (StatusCode::OK, value),
+        Err((status, text)) => (status, json!({ "error": text })),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body: &Value) -> Answered {
+    let segments: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
+    let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let missing = || (StatusCode::NOT_FOUND, "not found".to_owned());
+    let (name, action) = match words.as_slice() {
+        ["boxes"] if method == Method::GET => return Ok(routers.iter().map(describe).collect()),
+        ["boxes", name, action] => (*name, *action),
+        _ => return Err(missing()),
+    };
+    let router = routers.iter().find(|router| router.name() == name).ok_or_else(missing)?;
+    let wrong = |text: &str| (StatusCode::BAD_REQUEST, text.to_owned());
+    match (method.as_str(), action) {
+        ("GET", "journal") => {
+            serde_json::to_value(router.journal()).map_err(|error| wrong(&error.to_string()))
+        }
+        ("GET", "menu") => {
+            let pairs = pairs(query);
+            let menu = pairs.iter().find(|(key, _)| key == "path").ok_or_else(|| wrong("path is missing"))?;
+            Ok(router.read(&menu.1).into_iter().map(Value::Object).collect())
+        }
+        ("POST", "fault") => {
+            router.inject(injection(body).ok_or_else(|| wrong("no such fault"))?);
+            Ok(json!({}))
+        }
+        ("DELETE", "faults") => {
+            router.clear_faults();
+            Ok(json!({}))
+        }
+        ("POST", "reboot") => {
+            router.reboot(Duration::from_millis(body["down_ms"].as_u64().unwrap_or(1_000))).await;
+            Ok(json!({}))
+        }
+        ("POST", "behind-back") => {
+            let menu = body["menu"].as_str().ok_or_else(|| wrong("menu is missing"))?;
+            let props = texts(&body["props"]);
+            let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            router.change_behind_back(menu, body["id"].as_str(), &props);
+            Ok(json!({}))
+        }
+        ("POST", "change-key") => {
+            router.change_tls_key();
+            Ok(describe(router))
+        }
+        _ => Err(missing()),
+    }
+}
+
+/// What a caller needs to know to enrol a box.
+pub fn describe(router: &Router) -> Value {
+    let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    json!({
+        "name": router.name(),
+        "address": router.address().to_string(),
+        "tls": router.tls(),
+        "spki_sha256_hex": router.spki_sha256().map(hex),
+        "version": router.profile().version(),
+        "board": router.profile().board(),
+        "environment": router.environment(),
+    })
+}
+
+/// `{"fault": NAME, …, "method"?, "path_prefix"?, "times"?}`.
+fn injection(body: &Value) -> Option<Injection> {
+    let ms = || Some(Duration::from_millis(body["ms"].as_u64()?));
+    let fault = match body["fault"].as_str()? {
+        "latency" => Fault::Latency(ms()?),
+        "stall" => Fault::Stall,
+        "reset_connection" => Fault::ResetConnection,
+        "status" => Fault::Status(
+            u16::try_from(body["status"].as_u64()?).ok().filter(|status| (200..600).contains(status))?,
+            body["body"].as_str().unwrap_or("").to_owned(),
+        ),
+        "html" => Fault::Html,
+        "half_json" => Fault::HalfJson,
+        "empty_answer" => Fault::EmptyAnswer,
+        "drop_answer_after_apply" => Fault::DropAnswerAfterApply,
+        "drop_before_apply" => Fault::DropBeforeApply,
+        "refuse_by_policy" => Fault::RefuseByPolicy,
+        "refuse_writes" => {
+            Fault::RefuseWrites(body["detail"].as_str().unwrap_or("failure: refused").to_owned())
+        }
+        "wrong_data_after_boot" => Fault::WrongDataAfterBoot,
+        "slow_bytes" => Fault::SlowBytes(ms()?),
+        "change_behind_back_before_read" => Fault::ChangeBehindBackBeforeRead {
+            menu: body["menu"].as_str()?.to_owned(),
+            props: texts(&body["props"]),
+        },
+        _ => return None,
+    };
+    Some(Injection {
+        fault,
+        method: body["method"].as_str().map(str::to_owned),
+        path_prefix: body["path_prefix"].as_str().map(str::to_owned),
+        times: body["times"].as_u64().and_then(|times| u32::try_from(times).ok()),
+    })
+}
+
+fn texts(value: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    value.as_object().map(|map| map.iter().map(|(k, v)| (k.clone(), text(v))).collect()).unwrap_or_default()
+}

@@ -1,0 +1,277 @@
+//! add, set, remove, move, unset, enable, disable, comment — on any menu that takes them.
+//!
+//! Checks what the client wrote, changes the tables, and says how to undo it. Consequences in other menus
+//! are the business of `settle`; who may write is the business of the caller.
+
+use std::sync::Arc;
+
+use crate::answer::Refusal;
+use crate::settle;
+use crate::spec::{Kind, Menu, Shape};
+use crate::state::{Note, Now, State};
+use crate::table::{Record, parse_id};
+use crate::values::{check, quoted};
+
+/// Names and texts as the client wrote them.
+pub type Args = Vec<(String, String)>;
+
+/// Words that every command understands.
+const COMMON: [&str; 5] = [".id", "numbers", ".proplist", ".query", ".tag"];
+
+/// Takes one argument out.
+pub fn take(args: &mut Args, name: &str) -> Option<String> {
+    let at = args.iter().position(|(key, _)| key == name)?;
+    Some(args.remove(at).1)
+}
+
+/// The word of a menu in prose: `/ip/firewall/address-list` is `address-list`.
+fn noun(menu: &Menu) -> String {
+    let mut words: Vec<&str> = menu.path.trim_start_matches('/').split('/').collect();
+    if words.len() > 1 {
+        words.remove(0);
+    }
+    words.join(" ")
+}
+
+fn console_path(menu: &Menu) -> String {
+    menu.path.replacen('/', " ", usize::MAX).trim().to_owned()
+}
+
+fn console_args(args: &Args) -> String {
+    args.iter().map(|(key, value)| format!(" {key}={}", quoted(value))).collect()
+}
+
+/// Adds a record and returns its id.
+pub fn add(state: &mut State, menu: &'static Menu, mut args: Args, now: Now) -> Result<(u64, Note), Refusal> {
+    if menu.add.is_empty() {
+        return Err(Refusal::bad("no such command"));
+    }
+    if menu.mode.is_some_and(|feature| !state.mode_allows(feature)) {
+        return Err(Refusal::device_mode());
+    }
+    args.retain(|(key, _)| !COMMON.contains(&key.as_str()));
+    let args = accept(state, menu, args)?;
+    let missing: Vec<&str> = menu
+        .add
+        .iter()
+        .filter(|arg| arg.required && !args.iter().any(|(key, _)| key == arg.name))
+        .map(|arg| arg.name)
+        .collect();
+    if !missing.is_empty() {
+        return Err(Refusal::bad(format!("missing value(s) of argument(s) {}", missing.join(" "))));
+    }
+    let mut row = Record::new(settle::fresh_id(state, menu));
+    for (key, value) in &menu.fresh {
+        row.set(*key, *value);
+    }
+    let mut before = None;
+    for (key, value) in &args {
+        match key.as_str() {
+            "place-before" => before = Some(value.clone()),
+            _ => write(&mut row, key, value),
+        }
+    }
+    settle::complete(state, menu, &mut row, now)?;
+    refuse_twice(state, menu, &row)?;
+    let id = row.id;
+    let place = match before {
+        Some(target) => Some(place_of(state, menu, &target).ok_or_else(Refusal::missing)?),
+        None => None,
+    };
+    let table = state.table_mut(menu.path);
+    table.push(row);
+    if let Some(place) = place {
+        let row = table.rows.pop().unwrap_or_default();
+        table.rows.insert(place, row);
+    }
+    settle::added(state, menu, id);
+    let path = console_path(menu);
+    Ok((
+        id,
+        Note {
+            action: format!("{} added", noun(menu)),
+            undo: format!("/{path} remove *{id:X}"),
+            redo: format!("/{path} add{}", console_args(&args)),
+        },
+    ))
+}
+
+/// Changes records, or the values of a menu without records.
+pub fn set(
+    state: &mut State,
+    menu: &'static Menu,
+    ids: &[u64],
+    mut args: Args,
+    now: Now,
+) -> Result<Note, Refusal> {
+    if menu.set.is_empty() {
+        return Err(Refusal::bad("no such command"));
+    }
+    args.retain(|(key, _)| !COMMON.contains(&key.as_str()));
+    let args = accept_set(state, menu, args)?;
+    let path = console_path(menu);
+    let mut note = Note { action: format!("{} changed", noun(menu)), ..Note::default() };
+    for id in ids {
+        let old = state.table(menu.path).row(*id).cloned().unwrap_or_default();
+        let mut row = Record::clone(&old);
+        row.id = *id;
+        for (key, value) in &args {
+            write(&mut row, key, value);
+        }
+        settle::complete(state, menu, &mut row, now)?;
+        refuse_twice(state, menu, &row)?;
+        let was: Args = args.iter().map(|(key, _)| (key.clone(), old.text(key).to_owned())).collect();
+        let target = if menu.shape == Shape::One { String::new() } else { format!(" *{id:X}") };
+        note.undo.push_str(&format!("/{path} set{target}{}\n", console_args(&was)));
+        note.redo.push_str(&format!("/{path} set{target}{}\n", console_args(&args)));
+        match state.table_mut(menu.path).row_mut(*id) {
+            Some(slot) => *slot = row,
+            None => *state.table_mut(menu.path).only_mut() = row,
+        }
+        settle::changed(state, menu, *id, &old);
+    }
+    note.undo.truncate(note.undo.trim_end().len());
+    note.redo.truncate(note.redo.trim_end().len());
+    Ok(note)
+}
+
+/// Removes records.
+pub fn remove(state: &mut State, menu: &'static Menu, ids: &[u64]) -> Result<Note, Refusal> {
+    if menu.command("remove").is_none() {
+        return Err(Refusal::unidentified());
+    }
+    let path = console_path(menu);
+    let mut note = Note { action: format!("{} removed", noun(menu)), ..Note::default() };
+    for id in ids {
+        let Some(row) = state.table(menu.path).row(*id).cloned() else { return Err(Refusal::missing()) };
+        if settle::pinned(menu, &row) {
+            return Err(Refusal::unidentified());
+        }
+        let kept: Args = row
+            .props()
+            .filter(|(key, value)| menu.add.iter().any(|arg| arg.name == *key) && !value.is_empty())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        note.undo = format!("/{path} add{}", console_args(&kept));
+        note.redo = format!("/{path} remove *{id:X}");
+        state.table_mut(menu.path).rows.retain(|row| row.id != *id);
+        settle::removed(state, menu, &row);
+    }
+    Ok(note)
+}
+
+/// Moves rows right before `destination`; an unknown destination means the end of the table.
+pub fn shift(
+    state: &mut State,
+    menu: &'static Menu,
+    ids: &[u64],
+    destination: Option<&str>,
+) -> Result<Note, Refusal> {
+    let mut moved: Vec<Arc<Record>> = Vec::new();
+    // A place means the table as the client saw it, so it is looked up before anything moves.
+    let target = destination.and_then(|text| place_of(state, menu, text));
+    let target = target.and_then(|place| state.table(menu.path).rows.get(place).map(|row| row.id));
+    let table = state.table_mut(menu.path);
+    for id in ids {
+        let Some(at) = table.position(*id) else { return Err(Refusal::missing()) };
+        if Some(*id) != target {
+            moved.push(table.rows.remove(at));
+        }
+    }
+    let at = target.and_then(|id| table.position(id)).unwrap_or(table.rows.len());
+    table.rows.splice(at..at, moved);
+    let path = console_path(menu);
+    let first = ids.first().copied().unwrap_or(0);
+    let redo = format!("/{path} move *{first:X} destination={}", destination.unwrap_or(""));
+    Ok(Note { action: format!("{} moved", noun(menu)), undo: String::new(), redo })
+}
+
+/// Forgets a property of records.
+pub fn unset(state: &mut State, menu: &'static Menu, ids: &[u64], name: &str) -> Result<Note, Refusal> {
+    if menu.arg(name).is_none() {
+        return Err(Refusal::bad(format!("input does not match any value of value-name")));
+    }
+    let path = console_path(menu);
+    let mut note = Note { action: format!("{} changed", noun(menu)), ..Note::default() };
+    for id in ids {
+        let Some(row) = state.table_mut(menu.path).row_mut(*id) else { return Err(Refusal::missing()) };
+        let old = Arc::new(row.clone());
+        row.unset(name);
+        note.undo = format!("/{path} set *{id:X} {name}={}", quoted(old.text(name)));
+        note.redo = format!("/{path} unset *{id:X} {name}");
+        settle::changed(state, menu, *id, &old);
+    }
+    Ok(note)
+}
+
+/// Ids behind `.id` or `numbers`: ids, names, or places in the table, joined by commas.
+pub fn targets(state: &mut State, menu: &'static Menu, text: &str) -> Result<Vec<u64>, Refusal> {
+    let table = state.table(menu.path);
+    text.split(',')
+        .map(|part| {
+            let by_place = part.parse::<usize>().ok().and_then(|place| table.rows.get(place));
+            let row = parse_id(part).and_then(|id| table.row(id)).or_else(|| table.named(part)).or(by_place);
+            row.map(|row| row.id).ok_or_else(Refusal::missing)
+        })
+        .collect()
+}
+
+fn place_of(state: &mut State, menu: &'static Menu, text: &str) -> Option<usize> {
+    let table = state.table(menu.path);
+    match parse_id(text) {
+        Some(id) => table.position(id),
+        None => text.parse().ok().filter(|place| *place < table.rows.len()),
+    }
+}
+
+/// An empty comment is no comment; everything else is kept as written.
+fn write(row: &mut Record, key: &str, value: &str) {
+    if key == "comment" && value.is_empty() {
+        row.unset(key);
+    } else {
+        row.set(key.to_owned(), value.to_owned());
+    }
+}
+
+fn accept(state: &mut State, menu: &Menu, args: Args) -> Result<Args, Refusal> {
+    accept_with(state, menu, args, |menu, key| menu.add.iter().any(|arg| arg.name == key))
+}
+
+fn accept_set(state: &mut State, menu: &Menu, args: Args) -> Result<Args, Refusal> {
+    accept_with(state, menu, args, |menu, key| menu.set.iter().any(|arg| arg.name == key))
+}
+
+fn accept_with(
+    state: &mut State,
+    menu: &Menu,
+    args: Args,
+    known: impl Fn(&Menu, &str) -> bool,
+) -> Result<Args, Refusal> {
+    let mut kept = Vec::with_capacity(args.len());
+    for (key, value) in args {
+        let arg = menu.arg(&key).filter(|_| known(menu, &key));
+        let arg = arg.ok_or_else(|| Refusal::bad(format!("unknown parameter {key}")))?;
+        let value = check(arg, &value).map_err(Refusal::bad)?;
+        if let Kind::Ref(target, negatable) = arg.kind {
+            let name = if negatable { value.trim_start_matches('!') } else { &value };
+            if !name.is_empty() && !settle::exists(state, target, name) {
+                return Err(Refusal::bad(format!("input does not match any value of {}", arg.name)));
+            }
+        }
+        kept.push((key, value));
+    }
+    Ok(kept)
+}
+
+fn refuse_twice(state: &mut State, menu: &Menu, row: &Record) -> Result<(), Refusal> {
+    for (keys, text) in &menu.once {
+        let written = keys.iter().any(|key| row.get(key).is_some_and(|value| !value.is_empty()));
+        let same = |other: &&Arc<Record>| {
+            other.id != row.id && keys.iter().all(|key| other.get(key) == row.get(key))
+        };
+        if written && state.table(menu.path).rows.iter().any(|other| same(&other)) {
+            return Err(Refusal::bad(format!("failure: {text}")));
+        }
+    }
+    Ok(())
+}

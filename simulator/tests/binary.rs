@@ -1,0 +1,100 @@
+//! The simulator as a process: its one line, its control API, its end — and a TLS client that pins.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper; clippy sees no test here")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+use simulator::{BoxSpec, Profile};
+use support::{fleet, read_response};
+
+/// Ends the child even when the test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn control(address: SocketAddr, method: &str, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: c\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let response = read_response(&mut stream, method).unwrap();
+    assert_eq!(response.status, 200, "{method} {path}: {}", response.text());
+    response.json()
+}
+
+#[test]
+fn a_fleet_in_its_own_process() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_simulator"))
+        .args(["--boxes", "3", "--plain", "--clock-scale", "10"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut child = Running(child);
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let address: SocketAddr = ready["control"].as_str().unwrap().parse().unwrap();
+    let boxes = control(address, "GET", "/boxes", &json!({}));
+    assert_eq!(boxes, ready["boxes"]);
+    assert_eq!(boxes.as_array().unwrap().len(), 3);
+    let name = boxes[0]["name"].as_str().unwrap();
+    let menu = format!("/boxes/{name}/menu?path=/ip/dns");
+    assert_eq!(control(address, "GET", &menu, &json!({}))[0]["servers"], "192.0.2.1");
+    let change = json!({"menu": "/ip/dns", "props": {"servers": "9.9.9.9"}});
+    control(address, "POST", &format!("/boxes/{name}/behind-back"), &change);
+    assert_eq!(control(address, "GET", &menu, &json!({}))[0]["servers"], "9.9.9.9");
+    let fault = json!({"fault": "status", "status": 502, "body": "x", "method": "GET", "times": 1});
+    control(address, "POST", &format!("/boxes/{name}/fault"), &fault);
+    let box_: SocketAddr = boxes[0]["address"].as_str().unwrap().parse().unwrap();
+    let client = support::Client { address: box_, login: "admin:admin-secret".into() };
+    assert_eq!(client.raw("GET", "/rest/ip/dns", "", "").unwrap().status, 502);
+    assert_eq!(client.raw("GET", "/rest/ip/dns", "", "").unwrap().status, 200);
+    control(address, "DELETE", &format!("/boxes/{name}/faults"), &json!({}));
+    let journal = control(address, "GET", &format!("/boxes/{name}/journal"), &json!({}));
+    assert_eq!(journal.as_array().unwrap().len(), 2);
+    control(address, "POST", &format!("/boxes/{name}/reboot"), &json!({"down_ms": 50}));
+    let ended = Command::new("kill").arg(child.0.id().to_string()).status().unwrap();
+    assert!(ended.success());
+    assert!(child.0.wait().unwrap().success(), "ends cleanly when asked to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_with_the_certificate_it_shows() {
+    let fleet = fleet(vec![BoxSpec::new("box", Profile::Ccr7_24)], 1.0).await;
+    let router = fleet.routers()[0].clone();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(router.certificate_der().unwrap())).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("box.invalid").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut stream = StreamOwned::new(connection, TcpStream::connect(router.address()).unwrap());
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n").unwrap();
+        let response = read_response(&mut stream, "GET").unwrap();
+        (response.status, stream.conn.protocol_version())
+    })
+    .await
+    .unwrap();
+    assert_eq!(told, (200, Some(rustls::ProtocolVersion::TLSv1_2)));
+    fleet.stop().await;
+}
