@@ -16,6 +16,15 @@ pub enum RouterError {
     /// The device is in quarantine.
     #[error("the device is in quarantine")]
     Quarantined,
+    /// Routers may not live at this address.
+    #[error("the address may not be called: {why}")]
+    AddressRefused {
+        /// Why.
+        why: &'static str,
+    },
+    /// A write whose ticket is for something else: our mistake. Nothing was sent.
+    #[error("the ticket is for another operation")]
+    NotTicketed,
     /// The device showed a key that is not the trusted one. No login was sent.
     #[error("the device showed key {seen_sha256}")]
     Mismatch {
@@ -128,6 +137,9 @@ impl RouterError {
                 .hint("an admin compares the key on the router and confirms it with `appliance device edit --trust`"),
             Self::Mismatch { .. } => Failure::new(Code::TlsMismatch, "this router showed another key than the confirmed one; no login was sent")
                 .hint("an admin compares the key on the router and confirms it with `appliance device edit --trust`"),
+            Self::AddressRefused { why } => Failure::new(Code::DeviceUnreachable, format!("this router's address may not be called: {why}"))
+                .hint("see `routers.allow_networks` and `routers.allow_loopback` in the configuration"),
+            Self::NotTicketed => Failure::new(Code::Bug, "a write without its ticket was stopped"),
             Self::NoCredential => Failure::new(Code::NoCredential, "no usable login is kept for this router")
                 .hint("set one with `appliance device edit --username … --password-file …`"),
             Self::Unreachable(_) => Failure::new(Code::DeviceUnreachable, "this router cannot be reached"),

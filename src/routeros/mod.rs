@@ -2,5 +2,16 @@
 //!
 //! Knows no plan, no job, no caller. Writing needs a [`events::ticket::Ticket`], which only the log can make.
 
+pub mod address;
 pub mod error;
+pub mod hosts;
+pub mod json;
+pub mod lanes;
 pub mod port;
+pub mod resources;
+mod rest;
+pub mod text;
+pub mod tls;
+mod turn;
+pub mod value;
+pub mod vault;

@@ -153,3 +153,11 @@ pub trait Writer: Send + Sync {
         deadline: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>>;
 }
+
+/// SHA-256 of what will be sent (64 hex digits): a ticket is good for this action only.
+#[must_use]
+pub fn action_digest(action: &Action) -> String {
+    use sha2::{Digest as _, Sha256};
+    let bytes = serde_json::to_vec(action).expect("an action is plain data with text keys");
+    crate::routeros::hosts::hex(&Sha256::digest(&bytes))
+}

@@ -187,6 +187,8 @@ fn error_code(error: &RouterError) -> Option<String> {
         RouterError::Quarantined => Code::DeviceQuarantined,
         RouterError::Mismatch { .. } => Code::TlsMismatch,
         RouterError::NoCredential => Code::NoCredential,
+        RouterError::AddressRefused { .. } => Code::DeviceUnreachable,
+        RouterError::NotTicketed => Code::Bug,
         RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => {
             Code::DeviceUnreachable
         }

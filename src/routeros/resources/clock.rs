@@ -1,0 +1,40 @@
+//! `/system/clock`: the router's idea of the time.
+
+use crate::routeros::{
+    port::Row,
+    resources::{Reading, flag, text},
+    text::clean,
+};
+
+/// The router's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// Local time, as told.
+    pub time: String,
+    /// Local date, as told (the form changed in 7.10).
+    pub date: String,
+    /// Such as `Europe/Berlin`.
+    pub time_zone_name: String,
+    /// Finds its zone by itself.
+    pub time_zone_autodetect: bool,
+    /// Such as `+01:00`.
+    pub gmt_offset: String,
+    /// Summer time now.
+    pub dst_active: bool,
+}
+
+impl Reading for Clock {
+    const MENU: &'static str = "/system/clock";
+    const REQUIRED: &'static [&'static str] = &["time", "date"];
+
+    fn from_row(row: &Row) -> Self {
+        Self {
+            time: clean(text(row, "time")),
+            date: clean(text(row, "date")),
+            time_zone_name: clean(text(row, "time-zone-name")),
+            time_zone_autodetect: flag(row, "time-zone-autodetect"),
+            gmt_offset: clean(text(row, "gmt-offset")),
+            dst_active: flag(row, "dst-active"),
+        }
+    }
+}

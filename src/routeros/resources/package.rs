@@ -1,0 +1,43 @@
+//! `/system/package`: what is installed, and on newer versions what could be.
+
+use crate::routeros::{
+    port::Row,
+    resources::{Reading, flag, number, text},
+    text::clean,
+};
+
+/// One package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Installed version; empty when it is only available.
+    pub version: String,
+    /// When it was built, as told.
+    pub build_time: String,
+    /// Bytes, where told.
+    pub size: Option<u64>,
+    /// Switched off.
+    pub disabled: bool,
+    /// Could be installed.
+    pub available: bool,
+    /// What the next reboot will do, where told.
+    pub scheduled: String,
+}
+
+impl Reading for Package {
+    const MENU: &'static str = "/system/package";
+    const REQUIRED: &'static [&'static str] = &["name"];
+
+    fn from_row(row: &Row) -> Self {
+        Self {
+            name: clean(text(row, "name")),
+            version: clean(text(row, "version")),
+            build_time: clean(text(row, "build-time")),
+            size: number(row, "size"),
+            disabled: flag(row, "disabled"),
+            available: flag(row, "available"),
+            scheduled: clean(text(row, "scheduled")),
+        }
+    }
+}

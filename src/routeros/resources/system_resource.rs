@@ -1,0 +1,75 @@
+//! `/system/resource`: load, memory, version, uptime.
+
+use std::time::Duration;
+
+use crate::routeros::{
+    port::Row,
+    resources::{Reading, number, text},
+    text::clean,
+    value::duration,
+};
+
+/// What the box is and how it is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemResource {
+    /// Since boot.
+    pub uptime: Option<Duration>,
+    /// As told, such as `7.20.8 (long-term)`.
+    pub version: String,
+    /// Load in percent.
+    pub cpu_load: Option<u64>,
+    /// Cores.
+    pub cpu_count: Option<u64>,
+    /// Bytes.
+    pub free_memory: Option<u64>,
+    /// Bytes.
+    pub total_memory: Option<u64>,
+    /// Bytes.
+    pub free_disk: Option<u64>,
+    /// Bytes.
+    pub total_disk: Option<u64>,
+    /// Such as `RB5009UG+S+`.
+    pub board_name: String,
+    /// Such as `arm64`.
+    pub architecture: String,
+}
+
+impl Reading for SystemResource {
+    const MENU: &'static str = "/system/resource";
+    const REQUIRED: &'static [&'static str] = &["version", "uptime"];
+
+    fn from_row(row: &Row) -> Self {
+        Self {
+            uptime: row.get("uptime").and_then(|value| duration(value)),
+            version: clean(text(row, "version")),
+            cpu_load: number(row, "cpu-load"),
+            cpu_count: number(row, "cpu-count"),
+            free_memory: number(row, "free-memory"),
+            total_memory: number(row, "total-memory"),
+            free_disk: number(row, "free-hdd-space"),
+            total_disk: number(row, "total-hdd-space"),
+            board_name: clean(text(row, "board-name")),
+            architecture: clean(text(row, "architecture-name")),
+        }
+    }
+}
+
+impl SystemResource {
+    /// Memory in use, in percent.
+    #[must_use]
+    pub fn memory_percent(&self) -> Option<f64> {
+        used_percent(self.free_memory, self.total_memory)
+    }
+
+    /// Disk in use, in percent.
+    #[must_use]
+    pub fn disk_percent(&self) -> Option<f64> {
+        used_percent(self.free_disk, self.total_disk)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage of bytes needs no more than 52 bits")]
+fn used_percent(free: Option<u64>, total: Option<u64>) -> Option<f64> {
+    let (free, total) = (free?, total.filter(|total| *total > 0)?);
+    Some((total.saturating_sub(free) as f64) * 100.0 / total as f64)
+}
