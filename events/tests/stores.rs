@@ -1,5 +1,7 @@
 //! Stores as an operator meets them: missing, held, cut off, from another version, on a disk that cannot be written.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod common;
 
 use std::{

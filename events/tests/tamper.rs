@@ -2,6 +2,8 @@
 //!
 //! `APPLIANCE_TAMPER` sets how many random changes are made to each.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod common;
 
 use std::{

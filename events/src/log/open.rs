@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub tail: Tail,
     pub store_id: StoreId,
     pub last_checkpoint: LastCheckpoint,
+    /// Something was committed after the last flush.
+    pub unflushed: bool,
 }
 
 impl EventLog {
@@ -121,7 +123,8 @@ impl EventLog {
         let outcome = guarded(&path, || fill(database, store_id, first, &signer))
             .and_then(|(database, tail, last_checkpoint, note)| {
                 storage.publish().map_err(|error| io_error(path.clone(), error))?;
-                Ok((Opened { database, tail, store_id, last_checkpoint }, note))
+                let unflushed = false;
+                Ok((Opened { database, tail, store_id, last_checkpoint, unflushed }, note))
             })
             .inspect_err(|_| storage.discard_unfinished());
         let (opened, note) = outcome?;
@@ -137,7 +140,7 @@ impl EventLog {
 
     fn assemble(storage: Storage, signer: Signer, options: OpenOptions, opened: Opened) -> Self {
         // An unflushed tail is flushed at the next occasion.
-        let commits_since_flush = u32::from(!opened.tail.index.is_empty());
+        let commits_since_flush = u32::from(opened.unflushed);
         Self {
             shared: Shared::new(opened.database, opened.tail),
             storage,
@@ -197,13 +200,14 @@ pub(super) fn open_storage(storage: &Storage, cache_bytes: usize) -> Result<Open
     guarded(&path, || {
         let database = storage.open(cache_bytes)?;
         let txn = database.begin_read()?;
-        let (tail, store_id, last_checkpoint) = match read_state(&txn) {
+        let state = match read_state(&txn) {
             Ok(state) => state,
             Err(MetaFault::Fault(fault)) => return Err(fault),
             Err(MetaFault::Format(found)) => return Ok(Err(other_format(&path, found))),
         };
         drop(txn);
-        Ok(Ok(Opened { database, tail, store_id, last_checkpoint }))
+        let State { tail, store_id, last_checkpoint, unflushed } = state;
+        Ok(Ok(Opened { database, tail, store_id, last_checkpoint, unflushed }))
     })?
 }
 
@@ -227,9 +231,17 @@ pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Fault>) -
     }
 }
 
-fn read_state(txn: &ReadTransaction) -> Result<(Tail, StoreId, LastCheckpoint), MetaFault> {
+struct State {
+    tail: Tail,
+    store_id: StoreId,
+    last_checkpoint: LastCheckpoint,
+    unflushed: bool,
+}
+
+fn read_state(txn: &ReadTransaction) -> Result<State, MetaFault> {
     let meta = tables::read_meta(&txn.open_table(tables::META)?)?;
-    let from = meta.flushed.seq.next();
+    let (flushed, store_id) = (meta.flushed.seq, meta.store_id);
+    let from = flushed.next();
     let mut tail = Tail::from_flushed(meta.flushed);
     let mut growth = Growth::after(&tail);
 
@@ -259,5 +271,5 @@ fn read_state(txn: &ReadTransaction) -> Result<(Tail, StoreId, LastCheckpoint), 
             .map(|note| LastCheckpoint { seq: note.checkpoint.seq, at: note.checkpoint.at })
             .ok_or_else(|| Fault::damaged(tail.head, "the newest checkpoint is not readable"))?,
     };
-    Ok((tail, meta.store_id, last_checkpoint))
+    Ok(State { unflushed: tail.head > flushed, tail, store_id, last_checkpoint })
 }
