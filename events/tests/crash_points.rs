@@ -1,7 +1,7 @@
 //! A process killed at every named point of the log: the next one opens the store and finds everything acknowledged.
 //!
 //! Runs with the feature `crash-points` only: without it there is nothing to be killed by.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "crash-points")]
 
 mod common;

@@ -1,7 +1,7 @@
 //! A disk that refuses, at every operation: nothing is lost, nothing appears twice, reads go on, and the log recovers
 //! without a restart of the process.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -3,7 +3,7 @@
 //!
 //! `APPLIANCE_POWER_CUTS` sets how many cuts are made.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Stores as an operator meets them: missing, held, cut off, from another version, on a disk that cannot be written.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -2,7 +2,7 @@
 //!
 //! `APPLIANCE_TAMPER` sets how many random changes are made to each.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
