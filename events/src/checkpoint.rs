@@ -166,13 +166,16 @@ pub enum NoteError {
     Signature,
 }
 
+/// A key's id and what it signed with.
+type Signature = ([u8; 4], [u8; 64]);
+
 /// A checkpoint with its signatures, as read from a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// What it says.
     pub checkpoint: Checkpoint,
     text: String,
-    signatures: Vec<([u8; 4], [u8; 64])>,
+    signatures: Vec<Signature>,
 }
 
 impl Note {
@@ -233,7 +236,7 @@ impl Note {
 }
 
 /// One signature line; `None` for the line of another key name (a witness).
-fn signature(line: &str) -> Result<Option<([u8; 4], [u8; 64])>, NoteError> {
+fn signature(line: &str) -> Result<Option<Signature>, NoteError> {
     use NoteError::Form;
     let line = line.strip_prefix("— ").ok_or(Form("a signature line begins otherwise"))?;
     let (name, blob) = line.split_once(' ').ok_or(Form("a signature line has no signature"))?;

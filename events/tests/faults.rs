@@ -1,6 +1,8 @@
 //! A disk that refuses, at every operation: nothing is lost, nothing appears twice, reads go on, and the log recovers
 //! without a restart of the process.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::io;

@@ -3,14 +3,16 @@
 //!
 //! `APPLIANCE_POWER_CUTS` sets how many cuts are made.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Chance, Disk, Trouble, at, batch, cases, created, options, signer};
 use events::{
     audit::{self, Source},
     event::Envelope,
-    ids::Seq,
-    log::{AppendError, EventLog, LogReader, Settled},
+    ids::{JobId, Seq},
+    log::{About, AppendError, EventLog, LogReader, Settled},
 };
 
 const BATCHES: u64 = 24;
@@ -71,6 +73,31 @@ fn assert_kept(acknowledged: &[Envelope], found: &[Envelope], context: &str) {
     }
 }
 
+/// Every history is what filtering the whole log gives.
+fn assert_histories(reader: &LogReader, found: &[Envelope], context: &str) {
+    let devices = ["r0", "r1", "r2", "r3", "r5", "big", "none"];
+    let abouts = devices.map(|id| About::Device(id.parse().unwrap())).into_iter().chain([
+        About::Job(JobId::from_u128(5)),
+        About::Actor("token:t1".into()),
+        About::Everything,
+    ]);
+    for about in abouts {
+        let wanted = |envelope: &&Envelope| {
+            let subjects = envelope.event.subjects();
+            envelope.leaf.is_some()
+                && match &about {
+                    About::Device(id) => subjects.devices.contains(id),
+                    About::Job(id) => subjects.job == Some(*id),
+                    About::Plan(id) => subjects.plan == Some(*id),
+                    About::Actor(name) => envelope.actor.name == *name,
+                    About::Everything => true,
+                }
+        };
+        let expected: Vec<_> = found.iter().rev().filter(wanted).cloned().collect();
+        assert_eq!(reader.newest(&about, None, usize::MAX).unwrap(), expected, "{context}: {about:?}");
+    }
+}
+
 #[test]
 fn no_power_cut_loses_what_was_acknowledged() {
     let cuts = cases("APPLIANCE_POWER_CUTS", 300);
@@ -117,6 +144,7 @@ fn no_power_cut_loses_what_was_acknowledged() {
             None => {}
         }
         assert_verified(&log, &context);
+        assert_histories(&log.reader(), &found, &context);
 
         // Life goes on, and no place is given twice.
         let head = log.head().seq;

@@ -1,5 +1,7 @@
 //! Stores as an operator meets them: missing, held, cut off, from another version, on a disk that cannot be written.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{

@@ -2,6 +2,8 @@
 //!
 //! `APPLIANCE_TAMPER` sets how many random changes are made to each.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{

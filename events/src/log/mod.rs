@@ -13,6 +13,7 @@ mod error;
 mod import;
 mod index;
 mod open;
+mod overlay;
 mod proof;
 mod read;
 mod reopen;
@@ -34,13 +35,13 @@ pub use self::{
     import::{ImportError, import},
     index::About,
     read::LogReader,
-    side::{SideTable, SideWrite},
+    side::{SideRow, SideTable, SideWrite},
     storage::BackendFactory,
 };
 pub(crate) use self::{
     error::{Fault, open_error},
     open::{guarded, other_format},
-    storage::Overlay,
+    overlay::Overlay,
 };
 use self::{reopen::Unsettled, storage::Storage, tail::Shared};
 use crate::{

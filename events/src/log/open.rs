@@ -30,6 +30,10 @@ pub(super) struct Opened {
     pub tail: Tail,
     pub store_id: StoreId,
     pub last_checkpoint: LastCheckpoint,
+    /// Something was committed after the last flush.
+    pub unflushed: bool,
+    /// The key that the store's first event names.
+    pub verifier_key: String,
 }
 
 impl EventLog {
@@ -109,7 +113,7 @@ impl EventLog {
         first: NewEvent,
     ) -> Result<Self, OpenError> {
         let path = storage.path().to_path_buf();
-        let Event::StoreCreated(created) = &first.event else {
+        let Event::StoreCreated(created) = first.event.clone() else {
             let why = "the first event of a store is StoreCreated";
             return Err(OpenError::Io { path, source: std::io::Error::other(why) });
         };
@@ -121,7 +125,9 @@ impl EventLog {
         let outcome = guarded(&path, || fill(database, store_id, first, &signer))
             .and_then(|(database, tail, last_checkpoint, note)| {
                 storage.publish().map_err(|error| io_error(path.clone(), error))?;
-                Ok((Opened { database, tail, store_id, last_checkpoint }, note))
+                let (unflushed, verifier_key) = (false, created.verifier_key);
+                let opened = Opened { database, tail, store_id, last_checkpoint, unflushed, verifier_key };
+                Ok((opened, note))
             })
             .inspect_err(|_| storage.discard_unfinished());
         let (opened, note) = outcome?;
@@ -137,7 +143,14 @@ impl EventLog {
 
     fn assemble(storage: Storage, signer: Signer, options: OpenOptions, opened: Opened) -> Self {
         // An unflushed tail is flushed at the next occasion.
-        let commits_since_flush = u32::from(!opened.tail.index.is_empty());
+        let commits_since_flush = u32::from(opened.unflushed);
+        if opened.verifier_key != signer.verifier().to_string() {
+            tracing::warn!(
+                store_names = opened.verifier_key,
+                signing_with = %signer.verifier(),
+                "checkpoints are signed with another key than the store names; verifying will say so"
+            );
+        }
         Self {
             shared: Shared::new(opened.database, opened.tail),
             storage,
@@ -197,13 +210,14 @@ pub(super) fn open_storage(storage: &Storage, cache_bytes: usize) -> Result<Open
     guarded(&path, || {
         let database = storage.open(cache_bytes)?;
         let txn = database.begin_read()?;
-        let (tail, store_id, last_checkpoint) = match read_state(&txn) {
+        let state = match read_state(&txn) {
             Ok(state) => state,
             Err(MetaFault::Fault(fault)) => return Err(fault),
             Err(MetaFault::Format(found)) => return Ok(Err(other_format(&path, found))),
         };
         drop(txn);
-        Ok(Ok(Opened { database, tail, store_id, last_checkpoint }))
+        let State { tail, store_id, last_checkpoint, unflushed, verifier_key } = state;
+        Ok(Ok(Opened { database, tail, store_id, last_checkpoint, unflushed, verifier_key }))
     })?
 }
 
@@ -227,9 +241,18 @@ pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Fault>) -
     }
 }
 
-fn read_state(txn: &ReadTransaction) -> Result<(Tail, StoreId, LastCheckpoint), MetaFault> {
+struct State {
+    tail: Tail,
+    store_id: StoreId,
+    last_checkpoint: LastCheckpoint,
+    unflushed: bool,
+    verifier_key: String,
+}
+
+fn read_state(txn: &ReadTransaction) -> Result<State, MetaFault> {
     let meta = tables::read_meta(&txn.open_table(tables::META)?)?;
-    let from = meta.flushed.seq.next();
+    let (flushed, store_id) = (meta.flushed.seq, meta.store_id);
+    let from = flushed.next();
     let mut tail = Tail::from_flushed(meta.flushed);
     let mut growth = Growth::after(&tail);
 
@@ -259,5 +282,10 @@ fn read_state(txn: &ReadTransaction) -> Result<(Tail, StoreId, LastCheckpoint), 
             .map(|note| LastCheckpoint { seq: note.checkpoint.seq, at: note.checkpoint.at })
             .ok_or_else(|| Fault::damaged(tail.head, "the newest checkpoint is not readable"))?,
     };
-    Ok((tail, meta.store_id, last_checkpoint))
+    let first = Rows::open(txn, tables::LEDGER, tables::BEFORE_ALL)?.frame()?.envelope();
+    let verifier_key = match first.map(|first| first.event) {
+        Ok(Event::StoreCreated(created)) => created.verifier_key,
+        _ => return Err(Fault::damaged(tables::BEFORE_ALL, "its first event is not its creation").into()),
+    };
+    Ok(State { unflushed: tail.head > flushed, tail, store_id, last_checkpoint, verifier_key })
 }

@@ -10,7 +10,7 @@ use super::{
     index::{self, About},
     proof::{StoredNodes, TreeEdge},
     rows::{self, Merged},
-    side::SideTable,
+    side::{SideRow, SideTable},
     tables,
     tail::Shared,
 };
@@ -115,7 +115,7 @@ impl LogReader {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn side_rows(&self, table: SideTable) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn side_rows(&self, table: SideTable) -> Result<Vec<SideRow>, ReadError> {
         self.read(|txn| {
             let table = txn.open_table(table.definition())?;
             let mut rows = Vec::new();
@@ -257,9 +257,8 @@ fn get(txn: &ReadTransaction, seq: Seq) -> Result<Option<Envelope>, Fault> {
     for table in [tables::LEDGER, tables::SAMPLES] {
         let table = txn.open_table(table)?;
         let Some((key, row)) = table.range(..=seq.0)?.next_back().transpose()? else { continue };
-        let frames = rows::backwards(row.value(), Seq(key.value()))?;
-        if let Some(frame) = frames.iter().find(|frame| frame.seq == seq) {
-            return envelope(frame).map(Some);
+        if let Some(frame) = rows::find(row.value(), Seq(key.value()), seq)? {
+            return envelope(&frame).map(Some);
         }
     }
     Ok(None)

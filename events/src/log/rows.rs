@@ -127,6 +127,18 @@ impl Merged {
     }
 }
 
+/// The frame with this Seq in a row; only its own checksum is looked at.
+pub(crate) fn find(row: &[u8], key: Seq, seq: Seq) -> Result<Option<Frame<'_>>, Fault> {
+    let mut rest = row;
+    while let Some(at_hand) = frame::peek_seq(rest).filter(|at_hand| *at_hand <= seq) {
+        if at_hand == seq {
+            return frame::read(rest).map(|(frame, _)| Some(frame)).map_err(|e| Fault::damaged(seq, e));
+        }
+        rest = frame::read_unchecked(rest).map_err(|error| Fault::damaged(key, error))?.1;
+    }
+    Ok(None)
+}
+
 /// The frames of one row, given from its last to its first. Rows are small.
 pub(crate) fn backwards(row: &[u8], key: Seq) -> Result<Vec<Frame<'_>>, Fault> {
     let (mut frames, mut rest) = (Vec::new(), row);

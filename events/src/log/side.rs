@@ -19,6 +19,9 @@ impl SideTable {
     }
 }
 
+/// A row of a side table: key and value.
+pub type SideRow = (Vec<u8>, Vec<u8>);
+
 /// One change of a side table.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SideWrite {

@@ -84,6 +84,11 @@ fn open(path: &Path) -> Result<EventLog, OpenError> {
     EventLog::open(path, signer(), OpenOptions::default())
 }
 
+/// The writer may move to its thread; readers go anywhere.
+const fn is_send<T: Send>() {}
+const fn is_shared<T: Clone + Send + Sync>() {}
+const _: () = (is_send::<EventLog>(), is_shared::<LogReader>(), is_send::<crate::ticket::Ticket>()).0;
+
 #[test]
 fn a_batch_gets_consecutive_places_and_only_decisions_get_leaves() {
     let mut log = EventLog::in_memory(signer());
