@@ -22,7 +22,6 @@ async fn a_thousand_boxes_start_answer_and_stay_small() {
         }
     }
     let used = resident_mb();
-    println!("{used} MB");
     assert!(used < 300, "{used} MB");
     fleet.stop().await;
 }
