@@ -88,6 +88,10 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
         }
         ("POST", "behind-back") => {
             let menu = body["menu"].as_str().ok_or_else(|| wrong("menu is missing"))?;
+            if body["remove"].as_bool() == Some(true) {
+                let id = body["id"].as_str().ok_or_else(|| wrong("id is missing"))?;
+                return Ok(json!({ "removed": router.remove_behind_back(menu, id) }));
+            }
             let props = texts(&body["props"]);
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             router.change_behind_back(menu, body["id"].as_str(), &props);

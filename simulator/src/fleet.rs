@@ -319,6 +319,11 @@ impl Router {
         self.device.change_behind_back(menu, id_or_none, props);
     }
 
+    /// Removes a record as if someone sat at the console; true if there was one that could go.
+    pub fn remove_behind_back(&self, menu: &str, id: &str) -> bool {
+        self.device.remove_behind_back(menu, id)
+    }
+
     /// Takes the power away; returns once the box is down. It comes back by itself after `down_for` of real time.
     pub async fn reboot(&self, down_for: Duration) {
         let mut up = self.device.up.subscribe();

@@ -16,6 +16,8 @@ mod demo;
 pub mod faults;
 pub mod fleet;
 pub mod journal;
+#[cfg(test)]
+mod laws;
 mod listen;
 mod login;
 pub mod profile;

@@ -64,7 +64,9 @@ pub async fn serve(device: Arc<Device>, mut listener: TcpListener) {
         tokio::select! {
             _ = stopped.changed() => return,
             accepted = listener.accept() => {
-                if let Ok((stream, peer)) = accepted {
+                if let Ok((stream, peer)) = accepted
+                    && !device.service_off()
+                {
                     tokio::spawn(connection(Arc::clone(&device), stream, peer));
                 }
             }

@@ -60,6 +60,7 @@ pub struct Device {
     shared_identity: Option<Arc<OnceLock<Arc<Identity>>>>,
     next_connection: AtomicU64,
     boots: AtomicU64,
+    dazes: AtomicU64,
 }
 
 impl Device {
@@ -76,6 +77,7 @@ impl Device {
             index,
             identity: spec.identity.clone(),
             overloaded: spec.overloaded,
+            tls: spec.tls,
             unix_s: clock.unix_start_s(),
         };
         let mut state = State::new(birth);
@@ -100,6 +102,7 @@ impl Device {
             shared_identity,
             next_connection: AtomicU64::new(1),
             boots: AtomicU64::new(0),
+            dazes: AtomicU64::new(0),
         }
     }
 
@@ -183,6 +186,17 @@ impl Device {
             && self.clock.now().saturating_sub(self.state().booted) < self.options.boot_race
     }
 
+    /// Counts untrustworthy answers: errors and wrong rows take turns.
+    pub fn next_daze(&self) -> u64 {
+        self.dazes.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Whether the service that carries REST here is switched off: connections are closed at once.
+    pub fn service_off(&self) -> bool {
+        let name = if self.tls { "www-ssl" } else { "www" };
+        self.state().table("/ip/service").named(name).is_some_and(|row| row.is("disabled"))
+    }
+
     /// A menu as it really is.
     pub fn read(&self, path: &str) -> Vec<Map<String, Value>> {
         let now = self.now();
@@ -210,6 +224,19 @@ impl Device {
             _ => writes::set(state, menu, &[Record::NO_ID], args, now).map(|note| ((), note)),
         });
         drop(outcome);
+    }
+
+    /// Removes a record as if someone sat at the console; true if there was one that could go.
+    pub fn remove_behind_back(&self, path: &str, id: &str) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        let Some(menu) = state.catalogue.menu(path) else { return false };
+        let admin = Actor { user: "admin".to_owned(), ..Actor::system() };
+        let outcome = state.change(&admin, now, |state| {
+            let ids = writes::targets(state, menu, id)?;
+            writes::remove(state, menu, &ids).map(|note| ((), note))
+        });
+        outcome.is_ok()
     }
 }
 

@@ -120,7 +120,8 @@ fn list_entry(row: &mut Record, now: Now) {
     if row.get("creation-time").is_none() {
         row.set("creation-time", show_date_time(now.unix_s));
     }
-    if let Some(time) = row.get("timeout").and_then(parse_time) {
+    let time = row.get("timeout").and_then(parse_time);
+    if let Some(time) = time.filter(|_| row.get("~until_ms").is_none()) {
         let until = now.since_start + time;
         row.set("~until_ms", until.as_millis().to_string());
         row.set("dynamic", "true");

@@ -198,13 +198,7 @@ fn directive(menu: &mut Menu, line: &'static str, words: &[&'static str], here: 
                     "unset" => &["numbers", "value-name"],
                     _ => &["numbers"],
                 };
-                // Two menus lost or gained `unset` between releases; the rows of both stay writable.
-                let gone = *op == "unset"
-                    && matches!(menu.path, "/interface/bridge/port")
-                    && here < release("7.16.2");
-                if !gone {
-                    menu.commands.insert(op, args.to_vec());
-                }
+                menu.commands.insert(op, args.to_vec());
             }
         }
         "cmd" => command(menu, rest, here),

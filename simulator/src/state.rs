@@ -119,6 +119,8 @@ pub struct Birth {
     pub identity: String,
     /// Whether it groans under load.
     pub overloaded: bool,
+    /// Whether REST comes over TLS.
+    pub tls: bool,
     /// When factory contents were written, seconds since 1970.
     pub unix_s: u64,
 }
@@ -251,6 +253,11 @@ impl State {
             after: changed.iter().map(|menu| (*menu, self.tables.get(menu).cloned())).collect(),
             undone: false,
         });
+    }
+
+    /// Grows with every remembered change.
+    pub fn generation(&self) -> u64 {
+        self.next_change
     }
 
     /// The remembered changes, newest first.

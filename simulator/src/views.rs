@@ -260,11 +260,12 @@ fn services(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
         }
     });
     if with_sessions {
+        let (name, port) = if state.birth.tls { ("www-ssl", "443") } else { ("www", "80") };
         for peer in state.connections.values() {
             state.service_reads += 1;
             let row = Record::new(0x1000 + state.service_reads)
-                .with("name", "www-ssl")
-                .with("port", "443")
+                .with("name", name)
+                .with("port", port)
                 .with("proto", "tcp")
                 .with("remote", peer.to_string())
                 .with("connection", "true")

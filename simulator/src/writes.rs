@@ -115,6 +115,10 @@ pub fn set(
         let old = state.table(menu.path).row(*id).cloned().unwrap_or_default();
         let mut row = Record::clone(&old);
         row.id = *id;
+        if args.iter().any(|(key, _)| key == "timeout") {
+            // Only a new timeout winds the clock up again.
+            row.unset("~until_ms");
+        }
         for (key, value) in &args {
             write(&mut row, key, value);
         }
@@ -189,7 +193,7 @@ pub fn shift(
 /// Forgets a property of records.
 pub fn unset(state: &mut State, menu: &'static Menu, ids: &[u64], name: &str) -> Result<Note, Refusal> {
     if menu.arg(name).is_none() {
-        return Err(Refusal::bad(format!("input does not match any value of value-name")));
+        return Err(Refusal::bad("input does not match any value of value-name"));
     }
     let path = console_path(menu);
     let mut note = Note { action: format!("{} changed", noun(menu)), ..Note::default() };

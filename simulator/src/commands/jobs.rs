@@ -19,12 +19,14 @@ pub async fn execute(device: &Arc<Device>, mut args: Args, actor: &Actor) -> Don
         take(&mut args, "script").ok_or_else(|| Refusal::bad("missing value(s) of argument(s) script"))?;
     // Counts whatever its value.
     if take(&mut args, "as-string").is_some() {
+        let before = device.state().generation();
         let mut console = Console::new(Arc::clone(device), actor.clone());
         let ret = match console.run(&script).await {
             Ok(()) => console.output.trim_end().to_owned(),
             Err(fault) => format!("{}{fault}", console.output),
         };
-        return Ok((Answer::Ret(ret), true));
+        let changed = device.state().generation() != before;
+        return Ok((Answer::Ret(ret), changed));
     }
     let id = start(device, script, actor);
     Ok((Answer::Ret(format!("*{id:X}")), true))

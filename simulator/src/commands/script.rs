@@ -167,6 +167,16 @@ mod tests {
         assert!(statements("/ip address remove [find").is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_script_panics(text in "([a-z=~:/$ ;]|\\[|\\]|\\(|\\)|\\{|\\}|\"|\\\\|é|\n){0,60}") {
+            for statement in statements(&text).unwrap_or_default() {
+                drop(words(statement));
+                drop(crate::commands::expression::evaluate(statement, &mut |_| Ok(String::new())));
+            }
+        }
+    }
+
     #[test]
     fn keyed_values() {
         let words = words("set servers=1.1.1.1,8.8.8.8 comment=\"it's \\\"x\\\"\" name=$n").unwrap();

@@ -203,7 +203,7 @@ async fn in_turn(
 
 /// The first seconds after a boot: an error now, another menu's rows then.
 fn daze(device: &Arc<Device>) -> Result<operate::Outcome, Refusal> {
-    if device.now().since_start.as_millis() % 2 == 0 {
+    if device.next_daze().is_multiple_of(2) {
         return Err(Refusal { status: 500, detail: Some("std failure: timeout (13)".to_owned()) });
     }
     Ok((Answer::Rows(device.state().table("/system/logging").rows.clone()), None, false))
