@@ -18,6 +18,7 @@
 //! for the rules.
 
 pub mod access;
+pub mod changes;
 pub mod domain;
 pub mod engine;
 pub mod failure;

@@ -63,8 +63,8 @@ pub fn parse(bytes: &[u8]) -> Result<Body, JsonError> {
         return Err(JsonError::Html);
     }
     let text = mend(text)?;
-    let Rows(mut rows) = serde_json::from_str(&text)
-        .map_err(|e| JsonError::Syntax { line: e.line(), column: e.column() })?;
+    let Rows(mut rows) =
+        serde_json::from_str(&text).map_err(|e| JsonError::Syntax { line: e.line(), column: e.column() })?;
     rows.retain(|row| !row.is_empty());
     let lone = rows.len() == 1 && rows[0].len() == 1;
     let ret = if lone { rows[0].remove("ret") } else { None };

@@ -27,7 +27,8 @@ use crate::routeros::{
     hosts::Hosts,
     json::Body,
     port::{
-        Ask, Directory, Fingerprint, Priority, Prober, Promise, Reader, Receipt, Reply, Target, Writer, action_digest,
+        Ask, Directory, Fingerprint, Priority, Prober, Promise, Reader, Receipt, Reply, Target, Writer,
+        action_digest,
     },
     rest::{Login, Request, RestClient, request_of_action, request_of_ask},
     tls::{self, AuthorityError},
@@ -227,7 +228,8 @@ impl Lanes {
                 events::crash::point("lane.write.after_answer");
             }
             at.note(&outcome);
-            if let (Err(RouterError::Mismatch { seen_sha256 }), Some(observer)) = (&outcome, &house.observer) {
+            if let (Err(RouterError::Mismatch { seen_sha256 }), Some(observer)) = (&outcome, &house.observer)
+            {
                 observer.mismatch(&device, seen_sha256);
             }
             drop((turn, presence));
@@ -292,7 +294,10 @@ impl Lane {
         let mut health = lock(&self.health);
         let failed = matches!(
             outcome,
-            Err(RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Timeout | RouterError::Lost(_))
+            Err(RouterError::Unreachable(_)
+                | RouterError::Handshake(_)
+                | RouterError::Timeout
+                | RouterError::Lost(_))
         );
         if matches!(outcome, Err(RouterError::Timeout | RouterError::Wall)) {
             health.epoch += 1;

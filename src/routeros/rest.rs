@@ -187,9 +187,9 @@ fn encoded(text: &str) -> String {
 
 /// `/ip/dns` → `/rest/ip/dns`, each segment encoded.
 fn base(menu: &str) -> String {
-    menu.split('/').filter(|segment| !segment.is_empty()).fold("/rest".to_owned(), |path, segment| {
-        format!("{path}/{}", encoded(segment))
-    })
+    menu.split('/')
+        .filter(|segment| !segment.is_empty())
+        .fold("/rest".to_owned(), |path, segment| format!("{path}/{}", encoded(segment)))
 }
 
 fn object(properties: &[Property]) -> String {
@@ -260,7 +260,10 @@ mod tests {
             id: "*1F".into(),
             properties: vec![("comment".into(), "a \"b\"".into())],
         });
-        assert_eq!((request.method.as_str(), request.path.as_str()), ("PATCH", "/rest/ip/firewall/filter/*1F"));
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("PATCH", "/rest/ip/firewall/filter/*1F")
+        );
         assert_eq!(request.body.as_deref(), Some(r#"{"comment":"a \"b\""}"#));
         let url = reqwest::Url::parse(&format!("http://x{}", request.path)).unwrap();
         assert!(url.as_str().ends_with("/*1F"), "the URL library leaves the star alone: {url}");
@@ -296,13 +299,16 @@ mod tests {
         assert!(matches!(error(403, "<html>no</html>"), RouterError::NotRest { status: 403 }));
         assert!(matches!(error(200, "<!DOCTYPE html><html>"), RouterError::NotRest { status: 200 }));
         assert!(matches!(error(404, r#"{"error":404,"message":"Not Found"}"#), RouterError::Absent { .. }));
-        let bad = |detail: &str| error(400, &format!(r#"{{"error":400,"message":"Bad Request","detail":"{detail}"}}"#));
+        let bad = |detail: &str| {
+            error(400, &format!(r#"{{"error":400,"message":"Bad Request","detail":"{detail}"}}"#))
+        };
         assert!(matches!(bad("Session closed"), RouterError::Wall));
         assert!(matches!(bad("no such command or directory (wifi)"), RouterError::Absent { .. }));
         assert!(matches!(bad("failure: already have such entry"), RouterError::Refused { .. }));
         assert!(matches!(bad("missing or invalid resource identifier"), RouterError::Refused { .. }));
-        let internal =
-            |detail: &str| error(500, &format!(r#"{{"error":500,"message":"Internal Server Error","detail":"{detail}"}}"#));
+        let internal = |detail: &str| {
+            error(500, &format!(r#"{{"error":500,"message":"Internal Server Error","detail":"{detail}"}}"#))
+        };
         assert!(matches!(internal("not enough permissions (9)"), RouterError::Forbidden { .. }));
         assert!(matches!(internal("std failure: not allowed (9)"), RouterError::Forbidden { .. }));
         assert!(matches!(internal("failure: not allowed by device-mode"), RouterError::Refused { .. }));
@@ -312,7 +318,9 @@ mod tests {
 
     #[test]
     fn words_of_routers_are_cleaned() {
-        let RouterError::Refused { words, .. } = error(400, "{\"error\":400,\"detail\":\"failure: \\u001b[31mred\"}") else {
+        let RouterError::Refused { words, .. } =
+            error(400, "{\"error\":400,\"detail\":\"failure: \\u001b[31mred\"}")
+        else {
             panic!("a refusal")
         };
         assert!(!words.contains('\u{1b}'), "{words:?}");

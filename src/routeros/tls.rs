@@ -133,7 +133,8 @@ impl ServerCertVerifier for DeviceVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let known = self.hosts.known(&server_name.to_str()).ok_or_else(|| refuse("the name is not in use"))?;
+        let known =
+            self.hosts.known(&server_name.to_str()).ok_or_else(|| refuse("the name is not in use"))?;
         match known.trust {
             Trust::SpkiPin { sha256 } => {
                 // Read with the parser that also checks the handshake's signature, so that both see the same key.
@@ -265,8 +266,8 @@ pub async fn fingerprint(
     }
     let provider = Arc::new(ring::default_provider());
     let witness = Arc::new(Witness { seen: Mutex::new(None), provider: Arc::clone(&provider) });
-    let config = configure(provider, Arc::clone(&witness) as _)
-        .map_err(|e| RouterError::Handshake(Box::new(e)))?;
+    let config =
+        configure(provider, Arc::clone(&witness) as _).map_err(|e| RouterError::Handshake(Box::new(e)))?;
     let name = ServerName::from(address.ip());
     let connecting = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
     let ended = tokio::time::timeout(patience, connecting).await.unwrap_or_else(|_| Err(slow()));

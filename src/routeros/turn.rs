@@ -37,7 +37,11 @@ impl Queue {
     }
 
     /// Waits for the turn, at most so long.
-    pub(super) async fn turn(self: &Arc<Self>, priority: Priority, within: Duration) -> Result<Turn, RouterError> {
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        priority: Priority,
+        within: Duration,
+    ) -> Result<Turn, RouterError> {
         let waiting = {
             let mut state = self.lock();
             if !state.busy {

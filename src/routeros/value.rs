@@ -327,7 +327,8 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_they_were_released() {
-        let order = ["6.49.13", "7.1beta4 (development)", "7.1rc1", "7.1", "7.1.1", "7.10", "7.23.7 (long-term)"];
+        let order =
+            ["6.49.13", "7.1beta4 (development)", "7.1rc1", "7.1", "7.1.1", "7.10", "7.23.7 (long-term)"];
         let parsed: Vec<Version> = order.iter().map(|v| Version::parse(v).unwrap()).collect();
         assert!(parsed.is_sorted(), "{parsed:?}");
         assert_eq!(parsed[6].to_string(), "7.23.7");

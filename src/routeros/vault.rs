@@ -153,8 +153,7 @@ impl Vault {
         getrandom::fill(&mut nonce).map_err(|_| VaultError::Randomness)?;
         let aad = binding(device, id, purpose, &self.key_id);
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: aad.as_bytes() };
-        let sealed =
-            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
         let mut record = Vec::with_capacity(HEAD_BYTES + sealed.len());
         record.push(FORMAT);
         record.extend_from_slice(&self.key_id);
@@ -304,7 +303,10 @@ mod tests {
         let again = vault.seal(&device("r1"), id(1), Purpose::Read, &"pässword".into()).unwrap();
         assert_ne!(record, again);
         assert!(!record.windows(4).any(|w| w == b"word"));
-        assert!(!format!("{vault:?} {:?}", SecretKeyBytes::new([7; 32])).contains('7'.to_string().repeat(2).as_str()));
+        assert!(
+            !format!("{vault:?} {:?}", SecretKeyBytes::new([7; 32]))
+                .contains('7'.to_string().repeat(2).as_str())
+        );
     }
 
     #[test]

@@ -2,10 +2,20 @@
 
 use std::borrow::Cow;
 
-use crate::tools::tool::ToolDef;
+use crate::tools::{self, tool::ToolDef};
 
 /// Every topic's tools, in the order in which they are listed.
-const TOPICS: &[&[ToolDef]] = &[];
+const TOPICS: &[&[ToolDef]] = &[
+    tools::platform::TOOLS,
+    tools::registry::TOOLS,
+    tools::system::TOOLS,
+    tools::interface::TOOLS,
+    tools::dns::TOOLS,
+    tools::ntp::TOOLS,
+    tools::plan::TOOLS,
+    tools::audit::TOOLS,
+    tools::operator::TOOLS,
+];
 
 /// Older names and the tool each means (TOOLS: aliases).
 const ALIASES: &[(&str, &str)] =

@@ -22,7 +22,10 @@ use crate::{
     engine::{Committed, Engine, Wish, clock, mint},
     failure::{Code, Failure},
     projections::Views,
-    routeros::port::{Ask, Priority, Prober, Reader, Reply},
+    routeros::{
+        port::{Ask, Priority, Prober, Reader, Reply},
+        resources::Reading,
+    },
     tools::params::DeviceRef,
 };
 
@@ -388,6 +391,35 @@ impl Router<'_> {
         tokio::select! {
             read = reading => read.map_err(|error| error.into_failure(self.device_id)),
             () = self.cx.cancel.cancelled() => Err(Failure::new(Code::Cancelled, "the call was taken back")),
+        }
+    }
+
+    /// The only record of a menu without records.
+    ///
+    /// # Errors
+    /// As the router's error says.
+    pub async fn read<R: Reading>(&self) -> Result<R, Failure> {
+        let reply = self.ask(Ask::print(R::MENU)).await?;
+        R::one(&reply).map_err(|error| error.into_failure(self.device_id))
+    }
+
+    /// Every record of a menu.
+    ///
+    /// # Errors
+    /// As the router's error says.
+    pub async fn read_all<R: Reading>(&self) -> Result<Vec<R>, Failure> {
+        let reply = self.ask(Ask::print(R::MENU)).await?;
+        R::all(&reply).map_err(|error| error.into_failure(self.device_id))
+    }
+
+    /// Every record of a menu that some routers do not have: absent means none.
+    ///
+    /// # Errors
+    /// As the router's error says, unless it says that the menu is absent.
+    pub async fn read_all_if_any<R: Reading>(&self) -> Result<Vec<R>, Failure> {
+        match self.read_all().await {
+            Err(failure) if failure.code == Code::DeviceUnsupported => Ok(Vec::new()),
+            read => read,
         }
     }
 }

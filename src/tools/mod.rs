@@ -3,8 +3,19 @@
 //! A tool reads routers, thinks with `changes`, submits wishes to the engine, and shapes the answer. It cannot write to a
 //! router: only the runner can.
 
+pub mod audit;
 pub mod call;
 pub mod catalog;
+mod change;
 pub mod context;
+pub mod dns;
+pub mod interface;
+pub mod ntp;
+pub mod operator;
+mod page;
 pub mod params;
+pub mod plan;
+pub mod platform;
+pub mod registry;
+pub mod system;
 pub mod tool;

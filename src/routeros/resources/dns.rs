@@ -55,8 +55,15 @@ mod tests {
         let read = |pairs: &[(&str, &str)]| DnsSettings::read(&row(pairs)).unwrap();
         let settings = read(&[("allow-remote-requests", "false"), ("cache-size", "2048"), ("servers", "")]);
         assert_eq!((settings.servers.len(), settings.cache_size_kib), (0, Some(2048)));
-        let settings = read(&[("allow-remote-requests", "yes"), ("cache-size", "2048KiB"), ("servers", "1.1.1.1,9.9.9.9")]);
-        assert_eq!((settings.servers, settings.cache_size_kib), (vec!["1.1.1.1".into(), "9.9.9.9".into()], Some(2048)));
+        let settings = read(&[
+            ("allow-remote-requests", "yes"),
+            ("cache-size", "2048KiB"),
+            ("servers", "1.1.1.1,9.9.9.9"),
+        ]);
+        assert_eq!(
+            (settings.servers, settings.cache_size_kib),
+            (vec!["1.1.1.1".into(), "9.9.9.9".into()], Some(2048))
+        );
     }
 
     #[test]

@@ -1,0 +1,94 @@
+//! What is wanted and what was read → operations with undo and expectations. Pure: no clock, no network, no store.
+
+pub mod dns;
+pub mod identity;
+pub mod ntp;
+
+use events::{
+    device::Environment,
+    operation::{Action, Expectation, Operation, Property},
+    plan::{Risk, RiskLevel},
+};
+
+/// A wish that makes no sense, by field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {why}")]
+pub struct Nonsense {
+    /// Which parameter.
+    pub field: &'static str,
+    /// Why.
+    pub why: String,
+}
+
+/// Sets properties of a menu without records, with the exact way back.
+pub(crate) fn set_singleton(menu: &str, before: Vec<Property>, after: Vec<Property>) -> Operation {
+    let expect = |properties: &[Property]| Expectation {
+        menu: menu.to_owned(),
+        id: None,
+        properties: properties
+            .iter()
+            .map(|(name, value)| (name.clone(), Some(value.clone()).filter(|value| !value.is_empty())))
+            .collect(),
+    };
+    let set = |properties: Vec<Property>| Action::SetSingleton { menu: menu.to_owned(), properties };
+    Operation {
+        expect_before: expect(&before),
+        expect_after: expect(&after),
+        action: set(after),
+        undo: vec![set(before)],
+        risky: None,
+    }
+}
+
+/// Base 30 for a change that can break something, 0 for one that cannot; +30 for each high reason (DECISIONS: risk).
+#[must_use]
+pub fn risk(harmless: bool, environment: Environment) -> Risk {
+    let mut score = if harmless { 0 } else { 30 };
+    let mut reasons = Vec::new();
+    if environment == Environment::Prod && !harmless {
+        score += 30;
+        reasons.push("the device is in production".to_owned());
+    }
+    let level = match score {
+        0..30 => RiskLevel::Low,
+        30..60 => RiskLevel::Medium,
+        _ => RiskLevel::High,
+    };
+    Risk { score, level, reasons }
+}
+
+/// One line a property, as people read a change.
+#[must_use]
+pub fn diff_lines(operation: &Operation) -> Vec<String> {
+    let shown =
+        |value: &Option<String>| value.as_deref().map_or_else(|| "(unset)".to_owned(), |v| format!("`{v}`"));
+    let before = &operation.expect_before;
+    let after = operation.expect_after.properties.iter();
+    after
+        .filter_map(|(name, new)| {
+            let old = before.properties.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.clone());
+            (&old != new).then(|| format!("{} {name}: {} → {}", before.menu, shown(&old), shown(new)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn risk_follows_its_table() {
+        assert_eq!(
+            (risk(true, Environment::Prod).score, risk(true, Environment::Prod).level),
+            (0, RiskLevel::Low)
+        );
+        assert_eq!(
+            (risk(false, Environment::Lab).score, risk(false, Environment::Lab).level),
+            (30, RiskLevel::Medium)
+        );
+        assert_eq!(
+            (risk(false, Environment::Prod).score, risk(false, Environment::Prod).level),
+            (60, RiskLevel::High)
+        );
+    }
+}

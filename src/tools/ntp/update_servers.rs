@@ -1,0 +1,79 @@
+//! Sets the NTP servers of one router.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    changes,
+    failure::Failure,
+    routeros::resources::ntp_client::NtpClient,
+    tools::{
+        change::Outcome,
+        context::Cx,
+        params::{DeviceRef, List, Text},
+        tool::{Spec, Targets, Tool},
+    },
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The router.
+    device_id: DeviceRef,
+    /// Addresses or host names in order of preference.
+    ntp_servers: List<Text<1, 253>, 1, 10>,
+    /// Switch the client on.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// Only show what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Targets for Params {
+    fn targets(&self) -> Vec<DeviceRef> {
+        vec![self.device_id.clone()]
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    old_servers: Vec<String>,
+    new_servers: Vec<String>,
+    enabled: bool,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+pub struct UpdateNtpServers;
+
+impl Tool for UpdateNtpServers {
+    const SPEC: Spec = Spec::write(
+        "update_ntp_servers",
+        "Update NTP servers",
+        "Sets a router's NTP servers at once where policy allows it, else returns a plan for a person to approve. Read back; no write when equal.",
+    )
+    .idempotent();
+    type Params = Params;
+    type Answer = Answer;
+
+    async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
+        let device = cx.device(&params.device_id)?;
+        let now = cx.router(&device.device_id).read::<NtpClient>().await?;
+        let wanted: Vec<String> = params.ntp_servers.0.into_iter().map(|server| server.0).collect();
+        let operation = changes::ntp::set_servers(&now, &wanted, params.enabled)
+            .map_err(|error| Failure::param(error.field, error.why))?;
+        let risk = changes::risk(false, device.settings.environment);
+        let outcome =
+            Outcome::of(cx, &device, "set the NTP servers", risk, operation, params.dry_run).await?;
+        Ok(Answer { old_servers: now.servers, new_servers: wanted, enabled: params.enabled, outcome })
+    }
+
+    fn say(answer: &Answer) -> String {
+        answer.outcome.say()
+    }
+}

@@ -1,0 +1,68 @@
+//! Lists jobs, newest first.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::principal::Kind,
+    failure::Failure,
+    tools::{
+        context::Cx,
+        operator::EVERYBODY,
+        page,
+        params::DeviceRef,
+        plan::{
+            job_status::{Answer as Details, shown},
+            plan_details::sees_plan,
+        },
+        tool::{Spec, Targets, Tool},
+    },
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Only jobs that are not over.
+    #[serde(default)]
+    open: bool,
+    /// 1–500, default 50.
+    limit: Option<u32>,
+    /// From `next_cursor`.
+    cursor: Option<String>,
+}
+
+impl Targets for Params {
+    fn targets(&self) -> Vec<DeviceRef> {
+        Vec::new()
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    jobs: Vec<Details>,
+    total_count: usize,
+    next_cursor: Option<String>,
+}
+
+pub struct JobList;
+
+impl Tool for JobList {
+    const SPEC: Spec = Spec::operator("job_list", "List jobs", "Jobs, newest first.", Kind::Read, EVERYBODY);
+    type Params = Params;
+    type Answer = Answer;
+
+    async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
+        let limit = page::limit(params.limit, 50, 500)?;
+        let from = page::place(params.cursor.as_deref())?;
+        let at = cx.now();
+        let all = cx.view(|views| {
+            let jobs = views.state.jobs.values().rev().filter(|job| !params.open || !job.status.is_over());
+            let seen = |plan_id| {
+                views.state.plans.get(plan_id).is_some_and(|plan| sees_plan(cx, &views.state, plan))
+            };
+            jobs.filter(|job| seen(&job.plan_id)).map(|job| shown(job, at)).collect()
+        });
+        let page = page::cut(all, from, limit);
+        Ok(Answer { jobs: page.rows, total_count: page.total, next_cursor: page.next_cursor })
+    }
+}

@@ -1,0 +1,48 @@
+//! Chores of people: admin API and command line only. Being tools, they are authorised and recorded like all others.
+
+mod device_add;
+mod device_edit;
+mod device_probe;
+mod device_remove;
+mod device_show;
+mod device_trust;
+mod job_list;
+mod login;
+mod plan_approve;
+mod plan_list;
+mod plan_reject;
+mod plan_start;
+mod system_status;
+mod token_create;
+mod token_list;
+mod token_revoke;
+
+use events::principal::Role;
+
+use crate::tools::tool::ToolDef;
+
+/// Chores that change who and what is known.
+const ADMIN: &[Role] = &[Role::Admin];
+/// Chores of whoever operates.
+const OPERATORS: &[Role] = &[Role::OpsRw, Role::Admin];
+/// Everybody who looks at plans.
+const EVERYBODY: &[Role] = &[Role::ReadOnly, Role::OpsRw, Role::Admin, Role::Approver];
+
+/// This topic's tools.
+pub const TOOLS: &[ToolDef] = &[
+    ToolDef::of::<device_add::DeviceAdd>(),
+    ToolDef::of::<device_edit::DeviceEdit>(),
+    ToolDef::of::<device_show::DeviceShow>(),
+    ToolDef::of::<device_trust::DeviceTrust>(),
+    ToolDef::of::<device_remove::DeviceRemove>(),
+    ToolDef::of::<device_probe::DeviceProbe>(),
+    ToolDef::of::<plan_list::PlanList>(),
+    ToolDef::of::<plan_approve::PlanApprove>(),
+    ToolDef::of::<plan_reject::PlanReject>(),
+    ToolDef::of::<plan_start::PlanStart>(),
+    ToolDef::of::<job_list::JobList>(),
+    ToolDef::of::<token_create::TokenCreate>(),
+    ToolDef::of::<token_list::TokenList>(),
+    ToolDef::of::<token_revoke::TokenRevoke>(),
+    ToolDef::of::<system_status::SystemStatus>(),
+];

@@ -1,0 +1,145 @@
+//! Everything about a plan but its token.
+
+use events::{
+    device::Environment,
+    ids::{DeviceId, JobId, Moment, PlanId},
+    operation::Operation,
+    plan::{ApprovedBy, Risk, RiskLevel},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    changes::diff_lines,
+    domain::{
+        State,
+        plan::{PlanState, PlanStatus},
+    },
+    failure::{Code, Failure},
+    tools::{
+        context::Cx,
+        params::DeviceRef,
+        tool::{Spec, Targets, Tool},
+    },
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The plan.
+    plan_id: PlanId,
+}
+
+impl Targets for Params {
+    fn targets(&self) -> Vec<DeviceRef> {
+        Vec::new()
+    }
+}
+
+/// One device's part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Part {
+    device_id: DeviceId,
+    wave: usize,
+    /// What differs, one line a property.
+    changes: Vec<String>,
+    risk: Risk,
+    /// Exactly what is sent, with undo and expectations.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    plan_id: PlanId,
+    plan_hash: String,
+    tool_name: String,
+    summary: String,
+    status: PlanStatus,
+    environment: Environment,
+    risk_level: RiskLevel,
+    created_by: String,
+    created_at: Moment,
+    /// While it waits: it ends then.
+    expires_at: Moment,
+    approved_by: Option<String>,
+    approved_at: Option<Moment>,
+    auto_approved: bool,
+    job_id: Option<JobId>,
+    rollback_on_failure: bool,
+    devices: Vec<Part>,
+}
+
+/// A plan as shown, at a moment.
+pub(in crate::tools) fn shown(plan: &PlanState, at: Moment) -> Answer {
+    let parts = || plan.plan.waves.iter().flatten();
+    let (approved_by, auto_approved) = match &plan.approved {
+        None => (None, false),
+        Some((ApprovedBy::Person(actor), _)) => (Some(format!("{} ({})", actor.label, actor.name)), false),
+        Some((ApprovedBy::Policy(name), _)) => (Some(format!("policy {name}")), true),
+    };
+    let devices = plan.plan.waves.iter().zip(1..).flat_map(|(wave, number)| {
+        wave.iter().map(move |part| Part {
+            device_id: part.device_id.clone(),
+            wave: number,
+            changes: part.operations.iter().flat_map(diff_lines).collect(),
+            risk: part.risk.clone(),
+            operations: part.operations.clone(),
+        })
+    });
+    Answer {
+        plan_id: plan.plan.plan_id,
+        plan_hash: plan.plan_hash.clone(),
+        tool_name: plan.plan.tool.clone(),
+        summary: plan.plan.summary.clone(),
+        status: plan.status_at(at),
+        environment: plan.plan.environment,
+        risk_level: parts().map(|part| part.risk.level).max().unwrap_or(RiskLevel::Low),
+        created_by: format!("{} ({})", plan.by.label, plan.by.name),
+        created_at: plan.proposed_at,
+        expires_at: plan.expires_at,
+        approved_by,
+        approved_at: plan.approved.as_ref().map(|(_, at)| *at),
+        auto_approved,
+        job_id: plan.job_id,
+        rollback_on_failure: plan.plan.rollback_on_failure,
+        devices: devices.collect(),
+    }
+}
+
+/// True when the caller sees every device of the plan. Devices that are gone are seen by admins only.
+pub(in crate::tools) fn sees_plan(cx: &Cx, state: &State, plan: &PlanState) -> bool {
+    let admin = cx.principal().actor.role == events::principal::Role::Admin;
+    plan.plan
+        .waves
+        .iter()
+        .flatten()
+        .all(|part| state.devices.get(&part.device_id).map_or(admin, |device| cx.principal().sees(device)))
+}
+
+pub struct PlanDetails;
+
+impl Tool for PlanDetails {
+    const SPEC: Spec = Spec::read(
+        "plan_details",
+        "Plan details",
+        "A plan with its operations, diff, risk, approval and job. Never its approval token.",
+    )
+    .local();
+    type Params = Params;
+    type Answer = Answer;
+
+    async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
+        let at = cx.now();
+        cx.view(|views| {
+            let plan =
+                views.state.plans.get(&params.plan_id).filter(|plan| sees_plan(cx, &views.state, plan));
+            plan.map(|plan| shown(plan, at))
+        })
+        .ok_or_else(|| Failure::new(Code::UnknownPlan, format!("there is no plan `{}`", params.plan_id)))
+    }
+
+    fn say(answer: &Answer) -> String {
+        format!("{} is {} on {} devices", answer.plan_id, answer.status.as_str(), answer.devices.len())
+    }
+}

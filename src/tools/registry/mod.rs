@@ -1,0 +1,14 @@
+//! Tools about the register of devices.
+
+mod check_connectivity;
+mod device_health;
+mod list_devices;
+
+use crate::tools::tool::ToolDef;
+
+/// This topic's tools.
+pub const TOOLS: &[ToolDef] = &[
+    ToolDef::of::<list_devices::ListDevices>(),
+    ToolDef::of::<check_connectivity::CheckConnectivity>(),
+    ToolDef::of::<device_health::DeviceHealth>(),
+];

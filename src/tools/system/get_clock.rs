@@ -1,0 +1,53 @@
+//! What time a router thinks it is.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    routeros::resources::clock::Clock,
+    tools::{
+        context::Cx,
+        params::OneDevice,
+        tool::{Spec, Tool},
+    },
+};
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    date: String,
+    time: String,
+    time_zone_name: String,
+    gmt_offset: String,
+    time_zone_autodetect: bool,
+    dst_active: bool,
+    transport: &'static str,
+    fallback_used: bool,
+}
+
+pub struct GetSystemClock;
+
+impl Tool for GetSystemClock {
+    const SPEC: Spec = Spec::read(
+        "get_system_clock",
+        "System clock",
+        "Date, time and time zone of a router, as it tells them.",
+    );
+    type Params = OneDevice;
+    type Answer = Answer;
+
+    async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
+        let device = cx.device(&params.device_id)?;
+        let clock = cx.router(&device.device_id).read::<Clock>().await?;
+        Ok(Answer {
+            date: clock.date,
+            time: clock.time,
+            time_zone_name: clock.time_zone_name,
+            gmt_offset: clock.gmt_offset,
+            time_zone_autodetect: clock.time_zone_autodetect,
+            dst_active: clock.dst_active,
+            transport: "rest",
+            fallback_used: false,
+        })
+    }
+}

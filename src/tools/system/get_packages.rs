@@ -1,0 +1,83 @@
+//! What is installed on a router, and what could be.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    failure::Failure,
+    routeros::resources::package::Package,
+    tools::{
+        context::Cx,
+        params::OneDevice,
+        tool::{Spec, Tool},
+    },
+};
+
+/// A package as told.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Listed {
+    name: String,
+    installed: bool,
+    available: bool,
+    version: String,
+    build_time: String,
+    size_bytes: Option<u64>,
+    disabled: bool,
+    /// What the next reboot will do, or empty.
+    scheduled: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    packages: Vec<Listed>,
+    total_count: usize,
+    installed_count: usize,
+    available_count: usize,
+    transport: &'static str,
+    fallback_used: bool,
+}
+
+pub struct GetSystemPackages;
+
+impl Tool for GetSystemPackages {
+    const SPEC: Spec = Spec::read(
+        "get_system_packages",
+        "System packages",
+        "Packages of a router: installed, switched off, available.",
+    );
+    type Params = OneDevice;
+    type Answer = Answer;
+
+    async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
+        let device = cx.device(&params.device_id)?;
+        let packages: Vec<Listed> = cx
+            .router(&device.device_id)
+            .read_all::<Package>()
+            .await?
+            .into_iter()
+            .map(|package| Listed {
+                // A row without a version is only on offer (FACTS 2).
+                installed: !package.version.is_empty(),
+                available: package.available,
+                name: package.name,
+                version: package.version,
+                build_time: package.build_time,
+                size_bytes: package.size,
+                disabled: package.disabled,
+                scheduled: package.scheduled,
+            })
+            .collect();
+        Ok(Answer {
+            total_count: packages.len(),
+            installed_count: packages.iter().filter(|package| package.installed).count(),
+            available_count: packages.iter().filter(|package| !package.installed).count(),
+            packages,
+            transport: "rest",
+            fallback_used: false,
+        })
+    }
+
+    fn say(answer: &Answer) -> String {
+        format!("{} packages installed, {} more available", answer.installed_count, answer.available_count)
+    }
+}
