@@ -18,11 +18,16 @@
 //! for the rules.
 
 pub mod access;
+pub mod appliance;
 pub mod changes;
+pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod failure;
+pub mod http;
+pub mod mcp;
 pub mod projections;
 pub mod routeros;
 pub mod runner;
+pub mod telemetry;
 pub mod tools;

@@ -1,2 +1,5 @@
 //! Start here: hand over to `cli`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    appliance::cli::main()
+}

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use events::{
     device::{Capability, Environment},
+    event::Envelope,
     ids::DeviceId,
     principal::{Actor, Door, Role},
 };
 
 use crate::{
-    domain::device::Device,
+    domain::{State, device::Device},
     failure::{Code, Failure},
 };
 
@@ -215,5 +216,16 @@ impl Principal {
     #[must_use]
     pub fn sees(&self, device: &Device) -> bool {
         self.covers(device) && self.environments.contains(&device.settings.environment)
+    }
+
+    /// True when the principal may see an event: admins everything, others what they did themselves and what is about
+    /// devices they see.
+    #[must_use]
+    pub fn sees_event(&self, state: &State, envelope: &Envelope) -> bool {
+        if self.actor.role == Role::Admin || envelope.actor.name == self.actor.name {
+            return true;
+        }
+        let devices = envelope.event.subjects().devices;
+        !devices.is_empty() && devices.iter().all(|id| state.devices.get(id).is_some_and(|device| self.sees(device)))
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     routeros::{
         lanes::{Lanes, Observer},
         port::{Directory, Target},
-        vault::{SealedStore, Vault},
+        vault::{SealedStore, SecretKeyBytes, Vault},
     },
     runner::Runner,
     tools::{call::Corridor, context::Shared},
@@ -120,24 +120,25 @@ impl Appliance {
         let options =
             crate::engine::Options { rules: config.rules(), snapshots: Some(config.store.snapshots()) };
         let (engine, running) = Engine::start(log, views, options);
-        let master = keys::read(&config.store.master_key(), "master key")?;
-        let vault = Arc::new(Vault::new(master.into(), Arc::new(Sealed(engine.log().clone()))));
+        let master = SecretKeyBytes::new(*keys::read(&config.store.master_key(), "master key")?);
+        let vault = Arc::new(Vault::new(master, Arc::new(Sealed(engine.log().clone()))));
         let lanes = Lanes::new(
             config.routers.clone(),
             Arc::new(Register(engine.clone())),
             Arc::clone(&vault),
             Some(Arc::new(Watch(engine.clone()))),
-        );
+        )
+        .map_err(|error| Failure::new(Code::InvalidConfig, format!("`routers`: {error}")).log(error))?;
         let shared = Shared {
             engine: engine.clone(),
-            reader: Arc::clone(&lanes) as _,
-            prober: Arc::clone(&lanes) as _,
+            reader: Arc::new(Arc::clone(&lanes)),
+            prober: Arc::new(Arc::clone(&lanes)),
             vault,
             policy: config.policy(),
         };
         let corridor = Corridor::new(Arc::new(shared));
         let stop = CancellationToken::new();
-        let runner = Runner::new(engine.clone(), Arc::clone(&lanes) as _, lanes as _, stop.clone());
+        let runner = Runner::new(engine.clone(), Arc::new(Arc::clone(&lanes)), Arc::new(lanes), stop.clone());
         let mut chores = tokio::task::JoinSet::new();
         // Jobs that a crash left behind are settled first of all.
         chores.spawn(runner.run());
@@ -179,6 +180,19 @@ impl Appliance {
     /// # Errors
     /// `store_unusable` when a socket cannot be made.
     pub async fn serve(&self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), Failure> {
+        self.serve_announced(listeners, shutdown, CancellationToken::new()).await
+    }
+
+    /// As [`Appliance::serve`]; cancels `ready` once every door is open.
+    ///
+    /// # Errors
+    /// `store_unusable` when a socket cannot be made.
+    pub async fn serve_announced(
+        &self,
+        listeners: Listeners,
+        shutdown: CancellationToken,
+        ready: CancellationToken,
+    ) -> Result<(), Failure> {
         let mut doors = tokio::task::JoinSet::new();
         let mut sockets = Vec::new();
         if let Some(tcp) = listeners.tcp {
@@ -191,6 +205,7 @@ impl Appliance {
             doors.spawn(mcp::stdio::serve_socket(self.corridor.clone(), raw, shutdown.clone()));
             sockets = vec![self.config.store.control_socket(), self.config.store.mcp_socket()];
         }
+        ready.cancel();
         shutdown.cancelled().await;
         while doors.join_next().await.is_some() {}
         for socket in sockets {

@@ -2,16 +2,15 @@
 
 use events::{
     event::{Envelope, Event, Keep},
-    ids::{DeviceId, Moment, Seq},
+    ids::{Moment, Seq},
     log::About,
-    principal::Role,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     failure::{Code, Failure},
+    projections::audit::{self, Shown},
     tools::{
         context::Cx,
         page,
@@ -52,19 +51,6 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         self.device_id.iter().cloned().collect()
     }
-}
-
-/// An event as shown.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Shown {
-    seq: u64,
-    at: Moment,
-    kind: &'static str,
-    actor: String,
-    actor_label: String,
-    devices: Vec<DeviceId>,
-    /// The fact itself; hashes of tokens are left out.
-    fact: Value,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -110,8 +96,8 @@ impl Tool for AuditEvents {
                     break 'looking;
                 }
                 before = Some(envelope.seq);
-                if wanted(&params, &envelope) && may_see(cx, &envelope) {
-                    let shown = show(&envelope);
+                if wanted(&params, &envelope) && cx.view(|views| cx.principal().sees_event(&views.state, &envelope)) {
+                    let shown = audit::show(&envelope);
                     bytes += shown.fact.to_string().len() + 200;
                     events.push(shown);
                 }
@@ -148,44 +134,4 @@ fn wanted(params: &Params, envelope: &Envelope) -> bool {
         && params.actor.as_ref().is_none_or(|actor| envelope.actor.name == actor.0)
         && params.kind.as_ref().is_none_or(|kind| envelope.event.kind() == kind.0)
         && params.tool.as_ref().is_none_or(|wanted| tool == Some(wanted.0.as_str()))
-}
-
-/// Admins see everything; others what they did themselves and what is about devices they see.
-fn may_see(cx: &Cx, envelope: &Envelope) -> bool {
-    let principal = cx.principal();
-    if principal.actor.role == Role::Admin || envelope.actor.name == principal.actor.name {
-        return true;
-    }
-    let devices = envelope.event.subjects().devices;
-    !devices.is_empty()
-        && cx.view(|views| {
-            devices.iter().all(|id| views.state.devices.get(id).is_some_and(|device| principal.sees(device)))
-        })
-}
-
-/// The readable form of an event.
-fn show(envelope: &Envelope) -> Shown {
-    let mut fact = serde_json::to_value(&envelope.event).unwrap_or(Value::Null);
-    // `{"ToolCalled": {…}}` → `{…}`; the kind stands beside it.
-    if let Value::Object(object) = &mut fact
-        && let Some((_, inner)) = object.iter_mut().next()
-    {
-        fact = inner.take();
-    }
-    if let Value::Object(object) = &mut fact {
-        for hidden in ["approval_token_sha256", "sha256"] {
-            if !matches!(envelope.event, Event::DeviceTrusted(_)) {
-                object.remove(hidden);
-            }
-        }
-    }
-    Shown {
-        seq: envelope.seq.0,
-        at: envelope.at,
-        kind: envelope.event.kind(),
-        actor: envelope.actor.name.clone(),
-        actor_label: envelope.actor.label.clone(),
-        devices: envelope.event.subjects().devices,
-        fact,
-    }
 }

@@ -1,0 +1,141 @@
+//! `/mcp`: bearer → principal → the protocol library's HTTP service → warp's reply.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use tokio_util::sync::CancellationToken;
+use warp::{Filter as _, filters::BoxedFilter, reply::Response};
+
+use crate::{
+    access::principal::Principal,
+    failure::{Code, Failure},
+    http::{Doors, guard::Caller, reply},
+    mcp::{Handler, PrincipalSource},
+};
+
+/// A session that is silent for this long is over.
+const SESSION_KEPT: Duration = Duration::from_secs(30 * 60);
+/// Sessions at once; each holds a few channels.
+const SESSIONS_MAX: usize = 1000;
+/// The largest request.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Names a session in requests and answers.
+const SESSION_HEADER: &str = "mcp-session-id";
+
+/// Which principal a session belongs to: the protocol library does not bind them.
+#[derive(Default)]
+struct Sessions(Mutex<BTreeMap<String, String>>);
+
+impl Sessions {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Mcp {
+    service: StreamableHttpService<Handler, LocalSessionManager>,
+    manager: Arc<LocalSessionManager>,
+    sessions: Sessions,
+}
+
+pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<(Response,)> {
+    let mut manager = LocalSessionManager::default();
+    manager.session_config.keep_alive = Some(SESSION_KEPT);
+    let manager = Arc::new(manager);
+    // Host and Origin were checked for every route before this one; the library checks them once more.
+    let mut config = StreamableHttpServerConfig::default()
+        .with_cancellation_token(shutdown.child_token())
+        .with_max_request_body_bytes(BODY_BYTES_MAX)
+        .disable_allowed_hosts();
+    config.allowed_origins = Vec::new();
+    let (corridor, conformance) = (doors.corridor.clone(), doors.conformance);
+    let service = StreamableHttpService::new(
+        move || Ok(Handler::new(corridor.clone(), PrincipalSource::Request, conformance)),
+        Arc::clone(&manager),
+        config,
+    );
+    let mcp = Arc::new(Mcp { service, manager, sessions: Sessions::default() });
+    warp::path("mcp")
+        .and(warp::path::end())
+        .and(warp::any().map(move || Arc::clone(&mcp)))
+        .and(warp::ext::get::<Caller>())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|mcp: Arc<Mcp>, caller: Caller, method: Method, headers: HeaderMap, body| async move {
+            match caller {
+                Ok(Some(principal)) => mcp.answer(principal, method, headers, body).await,
+                _ => reply::unauthenticated(),
+            }
+        })
+        .boxed()
+}
+
+impl Mcp {
+    async fn answer(
+        &self,
+        principal: Principal,
+        method: Method,
+        headers: HeaderMap,
+        body: impl Stream<Item = Result<impl warp::Buf + Send, warp::Error>> + Send + Sync + 'static,
+    ) -> Response {
+        let who = principal.actor.name.clone();
+        let named = headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        if let Some(id) = &named
+            && self.sessions.lock().get(id).is_some_and(|owner| *owner != who)
+        {
+            // Another's session does not exist for this caller.
+            return reply::json(StatusCode::NOT_FOUND, &serde_json::json!({
+                "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "Session not found" }
+            }));
+        }
+        if named.is_none() && self.is_full().await {
+            let failure = Failure::new(Code::Overloaded, "too many sessions are open");
+            return reply::failure(&failure.retry_after(Duration::from_secs(30)));
+        }
+        let frames = body.map(|part| {
+            part.map(|mut buffer| Frame::data(buffer.copy_to_bytes(buffer.remaining())))
+        });
+        let mut request = Request::new(StreamBody::new(frames));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = http::Uri::from_static("/mcp");
+        *request.headers_mut() = headers;
+        request.extensions_mut().insert(principal);
+        let (head, body) = self.service.handle(request).await.into_parts();
+        if let Some(id) = head.headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()) {
+            self.sessions.lock().entry(id.to_owned()).or_insert(who);
+        }
+        if method == Method::DELETE
+            && let Some(id) = named
+        {
+            self.sessions.lock().remove(&id);
+        }
+        let chunks = body.into_data_stream().map(|chunk| chunk.map_err(|never| match never {}));
+        let mut response = warp::reply::Reply::into_response(warp::reply::stream::<_, Bytes, std::io::Error>(chunks));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        response
+    }
+
+    /// Forgets sessions that ended by themselves, and tells whether there is room for another.
+    async fn is_full(&self) -> bool {
+        if self.sessions.lock().len() < SESSIONS_MAX {
+            return false;
+        }
+        let live = self.manager.sessions.read().await;
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|id, _| live.contains_key(id.as_str()));
+        sessions.len() >= SESSIONS_MAX
+    }
+}

@@ -1,0 +1,10 @@
+//! The Model Context Protocol: a thin handler over the corridor. No rule lives here.
+
+#[cfg(feature = "conformance")]
+mod conformance;
+mod handler;
+mod prompts;
+mod resources;
+pub mod stdio;
+
+pub use handler::{Handler, PrincipalSource};
