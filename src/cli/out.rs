@@ -52,6 +52,7 @@ pub(super) fn failure(common: &Common, failure: &Failure) {
 /// A table of some fields of a list of objects.
 pub(super) fn table(rows: &Value, columns: &[(&str, &str)]) -> String {
     let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(columns.iter().map(|(title, _)| *title));
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));

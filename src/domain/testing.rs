@@ -1,5 +1,7 @@
 //! Given facts, when a wish, then facts or a refusal.
 
+#![allow(missing_docs, reason = "names of a test harness speak for themselves")]
+
 use events::{
     device::{Capability, DeviceAdded, DeviceSettings, Environment},
     event::{Envelope, Event},

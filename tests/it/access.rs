@@ -7,13 +7,20 @@ use crate::house::{As, House, request};
 #[test]
 fn without_a_valid_token_nothing_is_told() {
     let house = House::start(1);
-    for (method, path) in [("GET", "/api/tools"), ("POST", "/api/tools/list_devices"), ("POST", "/mcp"), ("GET", "/api/status")]
+    for (method, path) in
+        [("GET", "/api/tools"), ("POST", "/api/tools/list_devices"), ("POST", "/mcp"), ("GET", "/api/status")]
     {
         let body = (method == "POST").then(|| json!({}));
         let reply = house.http(As::Nobody, method, path, body.as_ref());
         assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text);
         assert!(reply.head.to_ascii_lowercase().contains("www-authenticate: bearer"), "{}", reply.head);
-        let wrong = request(house.url(), method, path, Some(&format!("appl_{}", "0".repeat(64))), body.map(|b| b.to_string()).as_deref());
+        let wrong = request(
+            house.url(),
+            method,
+            path,
+            Some(&format!("appl_{}", "0".repeat(64))),
+            body.map(|b| b.to_string()).as_deref(),
+        );
         assert_eq!(wrong.status, 401, "{method} {path}");
     }
 }
@@ -40,7 +47,12 @@ fn each_tool_is_refused_to_those_it_is_not_for() {
         if !read_only {
             assert!(!mine.contains(&format!("\"{name}\"")), "{name} is listed for a reader");
             let reply = request(house.url(), "POST", &path, Some(reader), Some("{}"));
-            assert_eq!((reply.status, reply.body["code"].as_str()), (403, Some("role_required")), "{name}: {}", reply.text);
+            assert_eq!(
+                (reply.status, reply.body["code"].as_str()),
+                (403, Some("role_required")),
+                "{name}: {}",
+                reply.text
+            );
         }
     }
 }
@@ -63,7 +75,8 @@ fn scopes_environments_and_capabilities_bound_what_a_token_touches() {
     let listed = call("list_devices", json!({}));
     assert_eq!(listed.body["devices"].as_array().unwrap().len(), 1);
     house.call(As::Admin, "device_edit", &json!({ "device_id": house.device(0), "allow": [] }));
-    let denied = call("update_dns_servers", json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] }));
+    let denied =
+        call("update_dns_servers", json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] }));
     assert_eq!(denied.body["code"], "capability_missing", "{}", denied.text);
     let denials = house.call(As::Admin, "audit_events", &json!({ "kind": "ToolDenied", "limit": 10 }));
     assert!(denials.to_string().contains("capability_missing"), "every denial is on record: {denials}");
@@ -88,7 +101,8 @@ fn the_local_user_requests_and_never_approves_nor_makes_tokens() {
     let house = House::start(1);
     let output = house.cli(As::Nobody, &["--json", "token", "create", "--role", "admin", "--label", "x"]);
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = house.cli(As::Nobody, &["--json", "call", "get_dns_status", &format!("device_id={}", house.device(0))]);
+    let output = house
+        .cli(As::Nobody, &["--json", "call", "get_dns_status", &format!("device_id={}", house.device(0))]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

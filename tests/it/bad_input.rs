@@ -21,12 +21,37 @@ fn parameters_are_refused_by_name() {
         ("get_dns_status", json!({ "device_id": "" }), "invalid_params", "device_id"),
         ("get_dns_status", json!({ "device_id": ["a"] }), "invalid_params", "device_id"),
         ("update_dns_servers", json!({ "device_id": device }), "invalid_params", "dns_servers"),
-        ("update_dns_servers", json!({ "device_id": device, "dns_servers": [] }), "invalid_params", "dns_servers"),
-        ("update_dns_servers", json!({ "device_id": device, "dns_servers": ["999.1.1.1"] }), "invalid_params", "dns_servers"),
-        ("update_dns_servers", json!({ "device_id": device, "dns_servers": ["9.9.9.9", "9.9.9.9"] }), "invalid_params", "dns_servers"),
-        ("update_dns_servers", json!({ "device_id": device, "dns_servers": ["9.9.9.9"], "dry_run": "yes" }), "invalid_params", "dry_run"),
+        (
+            "update_dns_servers",
+            json!({ "device_id": device, "dns_servers": [] }),
+            "invalid_params",
+            "dns_servers",
+        ),
+        (
+            "update_dns_servers",
+            json!({ "device_id": device, "dns_servers": ["999.1.1.1"] }),
+            "invalid_params",
+            "dns_servers",
+        ),
+        (
+            "update_dns_servers",
+            json!({ "device_id": device, "dns_servers": ["9.9.9.9", "9.9.9.9"] }),
+            "invalid_params",
+            "dns_servers",
+        ),
+        (
+            "update_dns_servers",
+            json!({ "device_id": device, "dns_servers": ["9.9.9.9"], "dry_run": "yes" }),
+            "invalid_params",
+            "dry_run",
+        ),
         ("set_system_identity", json!({ "device_id": device, "identity": "" }), "invalid_params", "identity"),
-        ("set_system_identity", json!({ "device_id": device, "identity": "a\u{0}b" }), "invalid_params", "identity"),
+        (
+            "set_system_identity",
+            json!({ "device_id": device, "identity": "a\u{0}b" }),
+            "invalid_params",
+            "identity",
+        ),
         ("list_devices", json!({ "environment": "production" }), "invalid_params", "environment"),
         ("list_devices", json!({ "limit": 0 }), "invalid_params", "limit"),
         ("list_devices", json!({ "limit": 100_000 }), "invalid_params", "limit"),
@@ -52,14 +77,25 @@ fn parameters_are_refused_by_name() {
 fn devices_are_refused_by_field() {
     let house = House::start(2);
     let add = |params: Value| house.try_call(As::Admin, "device_add", &params).unwrap_err();
-    let taken = add(json!({ "device_id": "new", "name": house.device(0), "management_ip": "127.0.0.1", "environment": "lab" }));
+    let taken = add(
+        json!({ "device_id": "new", "name": house.device(0), "management_ip": "127.0.0.1", "environment": "lab" }),
+    );
     assert_eq!(taken["code"], "already_exists", "{taken}");
     for (params, field) in [
         (json!({ "device_id": "Bad Id", "management_ip": "192.0.2.9", "environment": "lab" }), "device_id"),
         (json!({ "device_id": "new", "management_ip": "300.1.1.1", "environment": "lab" }), "management_ip"),
-        (json!({ "device_id": "new", "management_ip": "192.0.2.9", "management_port": 0, "environment": "lab" }), "management_port"),
-        (json!({ "device_id": "new", "management_ip": "192.0.2.9", "management_port": 70_000, "environment": "lab" }), "management_port"),
-        (json!({ "device_id": "new", "management_ip": "192.0.2.9", "environment": "lab", "allow": ["everything"] }), "allow"),
+        (
+            json!({ "device_id": "new", "management_ip": "192.0.2.9", "management_port": 0, "environment": "lab" }),
+            "management_port",
+        ),
+        (
+            json!({ "device_id": "new", "management_ip": "192.0.2.9", "management_port": 70_000, "environment": "lab" }),
+            "management_port",
+        ),
+        (
+            json!({ "device_id": "new", "management_ip": "192.0.2.9", "environment": "lab", "allow": ["everything"] }),
+            "allow",
+        ),
     ] {
         let failure = add(params.clone());
         assert_eq!(failure["code"], "invalid_params", "{params}: {failure}");
@@ -76,7 +112,10 @@ fn routers_that_misbehave_are_told_apart() {
     for (fault, codes) in [
         (json!({ "fault": "html", "times": 8 }), vec!["device_garbled"]),
         (json!({ "fault": "half_json", "times": 8 }), vec!["device_garbled"]),
-        (json!({ "fault": "status", "status": 500, "body": "{\"error\":500,\"message\":\"Internal Server Error\"}", "times": 8 }), vec!["device_refused", "device_garbled"]),
+        (
+            json!({ "fault": "status", "status": 500, "body": "{\"error\":500,\"message\":\"Internal Server Error\"}", "times": 8 }),
+            vec!["device_refused", "device_garbled"],
+        ),
         (json!({ "fault": "reset_connection", "times": 8 }), vec!["device_unreachable"]),
     ] {
         house.fault(0, &fault);
@@ -93,7 +132,11 @@ fn routers_that_misbehave_are_told_apart() {
 fn a_wrong_password_is_said_and_not_repeated_for_ever() {
     let house = House::start(1);
     let device = house.device(0);
-    house.call(As::Admin, "device_edit", &json!({ "device_id": device, "username": "appliance-ro", "password": "wrong" }));
+    house.call(
+        As::Admin,
+        "device_edit",
+        &json!({ "device_id": device, "username": "appliance-ro", "password": "wrong" }),
+    );
     let code = house.refused(As::Agent, "get_dns_status", &json!({ "device_id": device }));
     assert_eq!(code, "device_auth_failed");
     let tried = house.journal(0).iter().filter(|entry| entry["status"] == 401).count();
@@ -149,7 +192,14 @@ fn json_rpc_that_is_malformed_batched_or_flooding_does_no_harm() {
             .as_bytes(),
         )
     };
-    for body in ["{", "[]", "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]", "{\"jsonrpc\":\"1.0\"}", "null", "\u{0}"] {
+    for body in [
+        "{",
+        "[]",
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+        "{\"jsonrpc\":\"1.0\"}",
+        "null",
+        "\u{0}",
+    ] {
         let reply = mcp(body);
         assert!((400..500).contains(&reply.status), "{body}: {} {}", reply.status, reply.text);
     }

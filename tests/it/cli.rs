@@ -84,7 +84,8 @@ fn the_command_line_goes_through_the_running_daemon() {
     assert_eq!(devices.len(), 2);
     let unknown = house.cli(As::Admin, &["--json", "device", "show", "nobody"]);
     assert_eq!(unknown.status.code(), Some(3), "{}", stderr(&unknown));
-    let refused = house.cli(As::Approver, &["--json", "device", "remove", house.device(0), "--reason", "x", "--yes"]);
+    let refused =
+        house.cli(As::Approver, &["--json", "device", "remove", house.device(0), "--reason", "x", "--yes"]);
     assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
     let table = house.cli(As::Admin, &["device", "list"]);
     assert!(stdout(&table).contains(house.device(0)), "{}", stdout(&table));

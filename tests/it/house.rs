@@ -220,7 +220,9 @@ pub fn terminate(child: &Child) {
 /// One HTTP/1.1 request on a connection of its own.
 pub fn request(base: &str, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Reply {
     let host = base.trim_start_matches("http://").trim_end_matches('/');
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n");
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n"
+    );
     if let Some(token) = token {
         head.push_str(&format!("Authorization: Bearer {token}\r\n"));
     }

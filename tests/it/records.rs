@@ -9,8 +9,16 @@ fn with_history() -> (std::path::PathBuf, Value, tempfile::TempDir) {
     let house = House::start(3);
     for n in 0..3 {
         let device = house.device(n);
-        house.call(As::Agent, "update_dns_servers", &json!({ "device_id": device, "dns_servers": ["9.9.9.9"] }));
-        house.call(As::Agent, "set_system_identity", &json!({ "device_id": device, "identity": format!("box {n}") }));
+        house.call(
+            As::Agent,
+            "update_dns_servers",
+            &json!({ "device_id": device, "dns_servers": ["9.9.9.9"] }),
+        );
+        house.call(
+            As::Agent,
+            "set_system_identity",
+            &json!({ "device_id": device, "identity": format!("box {n}") }),
+        );
         let _ = house.try_call(As::Agent, "get_dns_status", &json!({ "device_id": "nobody" }));
     }
     let status = house.call(As::Admin, "system_status", &json!({}));
@@ -30,13 +38,18 @@ fn replay(store: &std::path::Path, more: &[&str]) -> Value {
 #[test]
 fn live_replay_snapshot_and_export_have_one_digest() {
     let (store, status, dir) = with_history();
-    let live_seq = status["state_digest"]["seq"].as_u64().or_else(|| status["digest"]["seq"].as_u64()).unwrap();
-    let live = status["state_digest"]["digest"].as_str().or_else(|| status["digest"]["digest"].as_str()).unwrap();
+    let live_seq =
+        status["state_digest"]["seq"].as_u64().or_else(|| status["digest"]["seq"].as_u64()).unwrap();
+    let live =
+        status["state_digest"]["digest"].as_str().or_else(|| status["digest"]["digest"].as_str()).unwrap();
     let at_live = replay(&store, &["--to", &live_seq.to_string()]);
     assert_eq!(at_live["digest"], live, "replay from zero to the same place");
     let whole = replay(&store, &[]);
     let export = dir.path().join("export.ndjson");
-    let written = appliance(&store, &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()]);
+    let written = appliance(
+        &store,
+        &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()],
+    );
     assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
     let from_export = appliance(&store, &["--json", "replay", "--export", export.to_str().unwrap()]);
     assert_eq!(json_of(&from_export)["digest"], whole["digest"]);
@@ -46,7 +59,8 @@ fn live_replay_snapshot_and_export_have_one_digest() {
     let with = json_of(&appliance(&store, &["--json", "--dir", store.to_str().unwrap(), "status"]));
     std::fs::remove_dir_all(store.join("snapshots")).unwrap();
     let digest_of = |status: &Value| {
-        let digest = if status["state_digest"].is_object() { &status["state_digest"] } else { &status["digest"] };
+        let digest =
+            if status["state_digest"].is_object() { &status["state_digest"] } else { &status["digest"] };
         (digest["seq"].as_u64().unwrap(), digest["digest"].as_str().unwrap().to_owned())
     };
     for status in [with, json_of(&appliance(&store, &["--json", "status"]))] {
@@ -74,8 +88,12 @@ fn replay_to_any_place_equals_replaying_the_rest_away() {
 fn a_changed_export_does_not_verify() {
     let (store, _, dir) = with_history();
     let export = dir.path().join("export.ndjson");
-    appliance(&store, &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()]);
-    let verify = |path: &std::path::Path| appliance(&store, &["--json", "verify", "--export", path.to_str().unwrap()]);
+    appliance(
+        &store,
+        &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()],
+    );
+    let verify =
+        |path: &std::path::Path| appliance(&store, &["--json", "verify", "--export", path.to_str().unwrap()]);
     assert_eq!(verify(&export).status.code(), Some(0), "{}", stderr(&verify(&export)));
     let text = std::fs::read_to_string(&export).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -95,14 +113,24 @@ fn a_changed_export_does_not_verify() {
 fn a_cut_tail_is_found_with_a_checkpoint() {
     let (store, _, dir) = with_history();
     let export = dir.path().join("export.ndjson");
-    appliance(&store, &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()]);
+    appliance(
+        &store,
+        &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()],
+    );
     let kept = std::fs::read_to_string(store.join("checkpoints.log")).unwrap();
     let checkpoint = dir.path().join("checkpoint");
     std::fs::write(&checkpoint, kept).unwrap();
     // An older copy of the whole store: made before, put back later.
     let good = appliance(
         &store,
-        &["--json", "verify", "--store", store.to_str().unwrap(), "--checkpoint", checkpoint.to_str().unwrap()],
+        &[
+            "--json",
+            "verify",
+            "--store",
+            store.to_str().unwrap(),
+            "--checkpoint",
+            checkpoint.to_str().unwrap(),
+        ],
     );
     assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
     let other = tempfile::tempdir().unwrap();
@@ -110,7 +138,19 @@ fn a_cut_tail_is_found_with_a_checkpoint() {
     json_of(&appliance(&fresh, &["--json", "init"]));
     let foreign = appliance(
         &fresh,
-        &["--json", "verify", "--store", fresh.to_str().unwrap(), "--checkpoint", checkpoint.to_str().unwrap()],
+        &[
+            "--json",
+            "verify",
+            "--store",
+            fresh.to_str().unwrap(),
+            "--checkpoint",
+            checkpoint.to_str().unwrap(),
+        ],
     );
-    assert_eq!(foreign.status.code(), Some(6), "another, shorter log is not the one of the checkpoint: {}", stderr(&foreign));
+    assert_eq!(
+        foreign.status.code(),
+        Some(6),
+        "another, shorter log is not the one of the checkpoint: {}",
+        stderr(&foreign)
+    );
 }

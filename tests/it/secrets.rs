@@ -33,7 +33,8 @@ fn canaries_appear_in_no_answer_event_log_error_metric_or_export() {
         outputs.push(format!("{} {}", reply.head, reply.text));
     }
     // The simulated router sees the real logins; everything below is what we say.
-    let dns = house.http(As::Agent, "POST", "/api/tools/get_dns_status", Some(&json!({ "device_id": device })));
+    let dns =
+        house.http(As::Agent, "POST", "/api/tools/get_dns_status", Some(&json!({ "device_id": device })));
     outputs.push(dns.text);
     let write = house.http(
         As::Agent,
@@ -62,7 +63,12 @@ fn canaries_appear_in_no_answer_event_log_error_metric_or_export() {
     secrets.push(("checkpoint key".into(), hex(&signing)));
     assert!(secrets.len() >= 12, "{}", secrets.len());
 
-    for (who, path) in [(As::Admin, "/metrics"), (As::Admin, "/ready"), (As::Admin, "/api/status"), (As::Admin, "/api/tools")] {
+    for (who, path) in [
+        (As::Admin, "/metrics"),
+        (As::Admin, "/ready"),
+        (As::Admin, "/api/status"),
+        (As::Admin, "/api/tools"),
+    ] {
         outputs.push(house.http(who, "GET", path, None).text);
     }
     for tool in ["audit_events", "token_list", "list_devices", "plan_list", "job_list", "system_status"] {
@@ -74,7 +80,10 @@ fn canaries_appear_in_no_answer_event_log_error_metric_or_export() {
     assert!(log.len() > 1000, "the trace log was captured");
     outputs.push(log);
     let export = dir.path().join("export.ndjson");
-    let exported = appliance(&store, &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()]);
+    let exported = appliance(
+        &store,
+        &["events", "export", "--store", store.to_str().unwrap(), "--out", export.to_str().unwrap()],
+    );
     outputs.push(stdout(&exported) + &stderr(&exported));
     outputs.push(std::fs::read_to_string(&export).unwrap());
     let mut files = vec![std::fs::read(store.join("events/appliance.redb")).unwrap()];

@@ -149,9 +149,16 @@ fn a_write_that_never_arrived_is_sent_again_only_after_reading() {
 fn a_router_that_refuses_is_told_in_its_own_words_and_nothing_changed() {
     let house = House::start(1);
     let before = house.truth(0, "/ip/dns");
-    house.fault(0, &json!({ "fault": "refuse_by_policy", "method": "POST", "path_prefix": "/rest/ip/dns/set" }));
+    house.fault(
+        0,
+        &json!({ "fault": "refuse_by_policy", "method": "POST", "path_prefix": "/rest/ip/dns/set" }),
+    );
     let failure = house
-        .try_call(As::Agent, "update_dns_servers", &json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] }))
+        .try_call(
+            As::Agent,
+            "update_dns_servers",
+            &json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] }),
+        )
         .unwrap_err();
     assert_eq!(failure["code"], "device_forbidden", "{failure}");
     assert!(failure["details"]["routeros"].as_str().unwrap().contains("not enough permissions"), "{failure}");
@@ -170,7 +177,11 @@ fn a_change_behind_our_back_makes_the_plan_stale() {
             shown["environment"] == "prod" || shown["device"]["environment"] == "prod"
         })
         .expect("the demo fleet has a prod router");
-    house.call(As::Admin, "device_edit", &json!({ "device_id": house.device(n), "allow": ["advanced_writes"] }));
+    house.call(
+        As::Admin,
+        "device_edit",
+        &json!({ "device_id": house.device(n), "allow": ["advanced_writes"] }),
+    );
     let answer = house.call(
         As::Agent,
         "update_dns_servers",
@@ -206,7 +217,10 @@ fn another_key_means_quarantine_and_no_login_is_sent() {
     let seen = house.journal(0).len();
     let code = house.until("the new key to be seen", || {
         let failure = house.try_call(As::Agent, "get_dns_status", &json!({ "device_id": device })).err()?;
-        failure["code"].as_str().map(str::to_owned).filter(|code| code == "tls_mismatch" || code == "device_quarantined")
+        failure["code"]
+            .as_str()
+            .map(str::to_owned)
+            .filter(|code| code == "tls_mismatch" || code == "device_quarantined")
     });
     assert!(["tls_mismatch", "device_quarantined"].contains(&code.as_str()));
     house.until("the quarantine", || {

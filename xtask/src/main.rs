@@ -1,1 +1,103 @@
-fn main() {}
+//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bless | bench`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
+
+mod bench;
+mod clients;
+mod conformance;
+mod demo;
+mod errors;
+mod licences;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::run::{Section, cargo, sections};
+
+/// Every chore of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Build and start the appliance with a simulated fleet on loopback.
+    Demo {
+        /// Passed on to `appliance demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Everything: formatting, lints, licences, unit, black-box and crash tests, real clients.
+    Test,
+    /// Formatting, lints and the house's own rules.
+    Check,
+    /// Power cuts and kills, long form.
+    Crash {
+        /// Power cuts.
+        #[arg(long, default_value_t = 3000)]
+        cuts: u32,
+        /// Kills of the real binary.
+        #[arg(long, default_value_t = 300)]
+        kills: u32,
+    },
+    /// Real protocol clients against a demo.
+    Clients,
+    /// The official conformance suite against a demo; prints its totals.
+    Conformance,
+    /// Write what is missing: fixtures of events, pages of error codes. Never rewrites an old one.
+    Bless,
+    /// Measure, release build.
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Demo { args } => demo::run(&args),
+        Chore::Test => test(),
+        Chore::Check => sections(&check()),
+        Chore::Crash { cuts, kills } => sections(&[
+            Section::new("power cuts", move || {
+                cargo(&["nextest", "run", "-p", "appliance-events", "--test", "power_cut"])
+                    .env("APPLIANCE_POWER_CUTS", cuts.to_string())
+                    .done()
+            }),
+            Section::new("kills of the real binary", move || {
+                run::tests(&["-p", "appliance", "--test", "it", "crash"]).env("APPLIANCE_KILLS", kills.to_string()).done()
+            }),
+        ]),
+        Chore::Clients => sections(&[Section::new("clients", clients::run)]),
+        Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
+        Chore::Bless => sections(&[
+            Section::new("error pages", errors::bless),
+            Section::new("event fixtures", || run::tests(&["-p", "appliance-events"]).env("BLESS", "1").done()),
+        ]),
+        Chore::Bench => bench::run(),
+    };
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn check() -> Vec<Section> {
+    vec![
+        Section::new("formatting", || cargo(&["fmt", "--all", "--check"]).done()),
+        Section::new("lints", || {
+            let mut lints = vec!["clippy", "--workspace", "--all-targets"];
+            lints.extend(run::FEATURES);
+            lints.extend(["--", "-D", "warnings"]);
+            cargo(&lints).done()
+        }),
+        Section::new("licences and bundled C", licences::check),
+    ]
+}
+
+fn test() -> bool {
+    let mut all = check();
+    all.push(Section::new("tests", || run::tests(&["--workspace"]).done()));
+    all.push(Section::new("clients", clients::run));
+    all.push(Section::new("conformance", conformance::run));
+    sections(&all)
+}
