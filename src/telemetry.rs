@@ -10,7 +10,8 @@ const QUIET: &str = "warp::server=off,rmcp=warn,hyper=info,hyper_util=info,h2=in
 /// # Errors
 /// A filter that cannot be read.
 pub fn start(level: &str, json: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(format!("{level},{QUIET}")).map_err(|error| format!("`{level}`: {error}"))?;
+    let filter =
+        EnvFilter::try_new(format!("{level},{QUIET}")).map_err(|error| format!("`{level}`: {error}"))?;
     let base = tracing_subscriber::registry().with(filter);
     let started = if json {
         base.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()

@@ -137,7 +137,7 @@ impl Principal {
         }
     }
 
-    fn from_agent(&self) -> bool {
+    const fn is_agent(&self) -> bool {
         matches!(self.actor.door, Door::McpHttp | Door::McpStdio)
     }
 
@@ -148,7 +148,7 @@ impl Principal {
     }
 
     fn admit_role(&self, demand: &Demand) -> Result<(), Failure> {
-        if demand.audience == Audience::Operator && self.from_agent() {
+        if demand.audience == Audience::Operator && self.is_agent() {
             return Err(Failure::new(
                 Code::NotForAgents,
                 "this is done by people, in the web page or on the command line",
@@ -226,6 +226,7 @@ impl Principal {
             return true;
         }
         let devices = envelope.event.subjects().devices;
-        !devices.is_empty() && devices.iter().all(|id| state.devices.get(id).is_some_and(|device| self.sees(device)))
+        !devices.is_empty()
+            && devices.iter().all(|id| state.devices.get(id).is_some_and(|device| self.sees(device)))
     }
 }

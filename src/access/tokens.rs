@@ -18,7 +18,9 @@ const TOKEN_BYTES: usize = 69;
 /// # Errors
 /// `unauthenticated`, always with the same sentence: nothing tells an unknown token from an ended one.
 pub fn authenticate(state: &State, bearer: &str, at: Moment, door: Door) -> Result<Principal, Failure> {
-    let refused = || Failure::new(Code::Unauthenticated, "no valid token was shown").hint("send `Authorization: Bearer …`");
+    let refused = || {
+        Failure::new(Code::Unauthenticated, "no valid token was shown").hint("send `Authorization: Bearer …`")
+    };
     if bearer.len() != TOKEN_BYTES || !bearer.starts_with("appl_") {
         return Err(refused());
     }

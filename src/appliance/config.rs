@@ -199,8 +199,11 @@ fn figment(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Figmen
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = file {
         if !file.is_file() {
-            return Err(Failure::new(Code::InvalidConfig, format!("there is no configuration file {}", file.display()))
-                .hint("`appliance config default` prints one to start from"));
+            return Err(Failure::new(
+                Code::InvalidConfig,
+                format!("there is no configuration file {}", file.display()),
+            )
+            .hint("`appliance config default` prints one to start from"));
         }
         figment = figment.merge(Toml::file_exact(file));
     }
@@ -221,7 +224,8 @@ impl Config {
     pub fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Failure> {
         let config: Self = figment(file, overrides)?.extract().map_err(|error| {
             let lines: Vec<String> = error.into_iter().map(|one| one.to_string()).collect();
-            Failure::new(Code::InvalidConfig, lines.join("; ")).hint("`appliance config default` lists every key")
+            Failure::new(Code::InvalidConfig, lines.join("; "))
+                .hint("`appliance config default` lists every key")
         })?;
         config.check()?;
         Ok(config)
@@ -250,13 +254,14 @@ impl Config {
             .map_err(|error| Failure::new(Code::Bug, "the configuration cannot be shown").log(error))?;
         let mut shown = Vec::new();
         flatten("", &tree, &mut |key, value| {
-            let origin = figment
-                .find_metadata(key)
-                .map_or_else(|| "default".to_owned(), |metadata| match &metadata.source {
+            let origin = figment.find_metadata(key).map_or_else(
+                || "default".to_owned(),
+                |metadata| match &metadata.source {
                     Some(source) => source.to_string(),
                     None if metadata.name.contains("environment") => "environment".to_owned(),
                     None => "default".to_owned(),
-                });
+                },
+            );
             shown.push(Shown { key: key.to_owned(), value: value.clone(), origin });
         });
         Ok(shown)

@@ -16,7 +16,8 @@ use crate::failure::{Code, Failure};
 /// # Errors
 /// `invalid_config` when it is missing, has another length, or others may read it.
 pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
-    let refused = |why: String| Failure::new(Code::InvalidConfig, format!("the {what} {} {why}", path.display()));
+    let refused =
+        |why: String| Failure::new(Code::InvalidConfig, format!("the {what} {} {why}", path.display()));
     let mut file = std::fs::File::open(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
     let mode = file.metadata().map_err(|error| refused(error.to_string()))?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -60,7 +60,6 @@ pub struct Appliance {
     running: Running,
     stop: CancellationToken,
     chores: tokio::task::JoinSet<()>,
-    conformance: bool,
 }
 
 /// Looks devices up in the committed state.
@@ -143,15 +142,7 @@ impl Appliance {
         // Jobs that a crash left behind are settled first of all.
         chores.spawn(runner.run());
         chores.spawn(expire_plans(engine.clone(), stop.clone()));
-        Ok(Self { config: config.clone(), corridor, engine, running, stop, chores, conformance: false })
-    }
-
-    /// Adds the fixtures that the protocol's conformance suite asks for.
-    #[cfg(feature = "conformance")]
-    #[must_use]
-    pub const fn with_conformance_fixtures(mut self) -> Self {
-        self.conformance = true;
-        self
+        Ok(Self { config: config.clone(), corridor, engine, running, stop, chores })
     }
 
     /// The way to every tool.
@@ -171,7 +162,6 @@ impl Appliance {
             corridor: self.corridor.clone(),
             options: self.config.server.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            conformance: self.conformance,
         }
     }
 
@@ -219,7 +209,11 @@ impl Appliance {
     ///
     /// # Errors
     /// When the transport cannot be set up.
-    pub async fn serve_stdio(&self, principal: Principal, shutdown: CancellationToken) -> Result<(), Failure> {
+    pub async fn serve_stdio(
+        &self,
+        principal: Principal,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
         mcp::stdio::serve_stdio(self.corridor.clone(), principal, shutdown).await
     }
 
@@ -270,7 +264,10 @@ async fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
         Failure::new(Code::StoreUnusable, format!("the socket {} cannot be made", path.display())).log(error)
     };
     if UnixStream::connect(path).await.is_ok() {
-        return Err(Failure::new(Code::StoreUnusable, format!("another process answers on {}", path.display())));
+        return Err(Failure::new(
+            Code::StoreUnusable,
+            format!("another process answers on {}", path.display()),
+        ));
     }
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).map_err(unusable)?;
@@ -288,7 +285,13 @@ pub async fn bridge_stdio(socket: &Path) -> Result<(), Failure> {
 
 /// The record of a fresh token, and the token itself.
 #[must_use]
-pub fn mint_token(label: &str, role: Role, personal: bool, by: &Actor, days: i64) -> (events::access::TokenCreated, String) {
+pub fn mint_token(
+    label: &str,
+    role: Role,
+    personal: bool,
+    by: &Actor,
+    days: i64,
+) -> (events::access::TokenCreated, String) {
     use sha2::{Digest as _, Sha256};
     let token = format!("appl_{:032x}{:032x}", clock::random(), clock::random());
     let created = events::access::TokenCreated {

@@ -52,7 +52,10 @@ pub(super) fn init(config: &Config) -> Result<Initialised, Failure> {
     let store = &config.store;
     let file = store.file();
     if file.exists() {
-        return Err(Failure::new(Code::AlreadyExists, format!("there is a store in {} already", store.dir.display())));
+        return Err(Failure::new(
+            Code::AlreadyExists,
+            format!("there is a store in {} already", store.dir.display()),
+        ));
     }
     make_dir(&store.dir)?;
     let parents = [Some(file.as_path()), Some(&store.master_key()), Some(&store.checkpoint_key())];
@@ -62,8 +65,9 @@ pub(super) fn init(config: &Config) -> Result<Initialised, Failure> {
     make_dir(&store.snapshots())?;
     if !store.master_key().exists() {
         let mut key = zeroize::Zeroizing::new([0u8; 32]);
-        getrandom::fill(&mut key[..])
-            .map_err(|error| Failure::new(Code::Bug, "the operating system gives no randomness").log(error))?;
+        getrandom::fill(&mut key[..]).map_err(|error| {
+            Failure::new(Code::Bug, "the operating system gives no randomness").log(error)
+        })?;
         keys::write_new(&store.master_key(), &key)?;
     }
     let signer = if store.checkpoint_key().exists() {
@@ -102,8 +106,11 @@ pub(super) async fn open(config: &Config) -> Result<(EventLog, Views), Failure> 
 fn open_now(config: &Config) -> Result<(EventLog, Views), Failure> {
     let file = config.store.file();
     if !file.exists() {
-        return Err(Failure::new(Code::StoreUnusable, format!("there is no store in {}", config.store.dir.display()))
-            .hint("`appliance init` makes one"));
+        return Err(Failure::new(
+            Code::StoreUnusable,
+            format!("there is no store in {}", config.store.dir.display()),
+        )
+        .hint("`appliance init` makes one"));
     }
     let signer = Signer::from_bytes(*keys::read(&config.store.checkpoint_key(), "checkpoint key")?);
     let log = EventLog::open(&file, signer, options(config)).map_err(store_failure)?;
@@ -119,8 +126,7 @@ fn restore(log: &EventLog, snapshots: &Path) -> Result<Views, Failure> {
     let (mut views, mut from) = (Views::default(), Seq(1));
     if let Some(saved) = snapshots::Store::new(snapshots).newest()
         && saved.seq <= head.seq
-        && let (Some(state), Some(health)) =
-            (saved.fold::<State>(), saved.fold::<Health>())
+        && let (Some(state), Some(health)) = (saved.fold::<State>(), saved.fold::<Health>())
     {
         from = saved.seq.next();
         views.state = state;

@@ -29,7 +29,8 @@ fn params_of(call: &Call) -> Result<Value, Failure> {
     }
     let mut params = Map::new();
     for field in &call.fields {
-        let (key, text) = field.split_once('=').ok_or_else(|| usage(format!("`{field}`: needs key=value")))?;
+        let (key, text) =
+            field.split_once('=').ok_or_else(|| usage(format!("`{field}`: needs key=value")))?;
         // Arrays, objects, numbers and switches are what they look like; everything else is text.
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
         params.insert(key.to_owned(), value);
@@ -141,7 +142,10 @@ pub(super) fn mcp(common: &Common, command: Mcp) -> Result<u8, Failure> {
     };
     let mut config: Value = match std::fs::read_to_string(&file) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            Failure::new(Code::InvalidConfig, format!("{} is not JSON ({error}); nothing was changed", file.display()))
+            Failure::new(
+                Code::InvalidConfig,
+                format!("{} is not JSON ({error}); nothing was changed", file.display()),
+            )
         })?,
         Err(_) => json!({}),
     };
@@ -152,7 +156,9 @@ pub(super) fn mcp(common: &Common, command: Mcp) -> Result<u8, Failure> {
     }
     config["mcpServers"]["routeros"] = entry;
     std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap_or_default()).map_err(failed)?;
-    out::show(common, &json!({ "file": file }), |_| format!("written to {}; restart Claude Desktop", file.display()))?;
+    out::show(common, &json!({ "file": file }), |_| {
+        format!("written to {}; restart Claude Desktop", file.display())
+    })?;
     Ok(0)
 }
 
@@ -163,23 +169,51 @@ pub(super) async fn doctor(common: &Common) -> Result<u8, Failure> {
         checks.push(json!({ "check": what, "ok": ok, "found": text }));
     };
     let config = common.load();
-    note("configuration", config.as_ref().map(|_| "can be used".to_owned()).map_err(|failure| failure.say.to_string()));
+    note(
+        "configuration",
+        config.as_ref().map(|_| "can be used".to_owned()).map_err(|failure| failure.say.to_string()),
+    );
     if let Ok(config) = &config {
         let store = &config.store;
-        note("store", if store.file().exists() { Ok(store.file().display().to_string()) } else { Err("none; `appliance init` makes one".into()) });
+        note(
+            "store",
+            if store.file().exists() {
+                Ok(store.file().display().to_string())
+            } else {
+                Err("none; `appliance init` makes one".into())
+            },
+        );
         for (what, path) in [("master key", store.master_key()), ("checkpoint key", store.checkpoint_key())] {
             use std::os::unix::fs::PermissionsExt as _;
-            let found = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display())).and_then(|metadata| {
-                let mode = metadata.permissions().mode() & 0o777;
-                if mode & 0o077 == 0 { Ok(format!("mode {mode:o}")) } else { Err(format!("mode {mode:o}: chmod 600 {}", path.display())) }
-            });
+            let found = std::fs::metadata(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))
+                .and_then(|metadata| {
+                    let mode = metadata.permissions().mode() & 0o777;
+                    if mode & 0o077 == 0 {
+                        Ok(format!("mode {mode:o}"))
+                    } else {
+                        Err(format!("mode {mode:o}: chmod 600 {}", path.display()))
+                    }
+                });
             note(what, found);
         }
         let runs = tokio::net::UnixStream::connect(store.control_socket()).await.is_ok();
-        note("appliance", if runs { Ok("runs".into()) } else { Ok("does not run; commands open the store themselves".into()) });
+        note(
+            "appliance",
+            if runs {
+                Ok("runs".into())
+            } else {
+                Ok("does not run; commands open the store themselves".into())
+            },
+        );
         if runs || store.file().exists() {
             let status = Client::once(common, "system_status", json!({})).await;
-            note("answers", status.map(|status| format!("{} devices known", out::cell(&status["devices"]))).map_err(|failure| failure.say.to_string()));
+            note(
+                "answers",
+                status
+                    .map(|status| format!("{} devices known", out::cell(&status["devices"])))
+                    .map_err(|failure| failure.say.to_string()),
+            );
         }
     }
     let bad = checks.iter().filter(|check| check["ok"] == false).count();
@@ -200,8 +234,13 @@ mod tests {
             fields: fields.iter().map(|f| (*f).to_owned()).collect(),
             params: None,
         };
-        let params = params_of(&call(&["device_id=r1", "dry_run=true", "dns_servers=[\"9.9.9.9\"]", "limit=5"])).unwrap();
-        assert_eq!(params, json!({ "device_id": "r1", "dry_run": true, "dns_servers": ["9.9.9.9"], "limit": 5 }));
+        let params =
+            params_of(&call(&["device_id=r1", "dry_run=true", "dns_servers=[\"9.9.9.9\"]", "limit=5"]))
+                .unwrap();
+        assert_eq!(
+            params,
+            json!({ "device_id": "r1", "dry_run": true, "dns_servers": ["9.9.9.9"], "limit": 5 })
+        );
         assert!(params_of(&call(&["nothing"])).is_err());
     }
 }

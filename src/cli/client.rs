@@ -41,7 +41,10 @@ pub(super) enum Client {
 pub(super) fn bearer(common: &Common) -> Result<Option<String>, Failure> {
     if let Some(file) = &common.token_file {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::new(Code::InvalidConfig, format!("the token file {} cannot be read: {error}", file.display()))
+            Failure::new(
+                Code::InvalidConfig,
+                format!("the token file {} cannot be read: {error}", file.display()),
+            )
         })?;
         return Ok(Some(text.trim().to_owned()));
     }
@@ -65,9 +68,9 @@ impl Client {
         let house = Box::new(Appliance::open(&config).await?);
         let principal = match bearer {
             None => Principal::local(uid(), Door::Cli),
-            Some(token) => {
-                house.engine().view(|views| tokens::authenticate(&views.state, &token, clock::now(), Door::Cli))?
-            }
+            Some(token) => house
+                .engine()
+                .view(|views| tokens::authenticate(&views.state, &token, clock::now(), Door::Cli))?,
         };
         Ok(Self::InProcess { house, principal: Box::new(principal) })
     }
@@ -86,7 +89,10 @@ impl Client {
                 house.corridor().call(call).await.map(|answered| answered.value)
             }
             Self::Daemon { socket, bearer } => {
-                let path = format!("/api/tools/{}", tool.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "_"));
+                let path = format!(
+                    "/api/tools/{}",
+                    tool.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "_")
+                );
                 request(socket, bearer.as_deref(), "POST", &path, params.to_string()).await
             }
         }
@@ -95,7 +101,9 @@ impl Client {
     /// What `GET /api/tools` says.
     pub(super) async fn tools(&self) -> Result<Value, Failure> {
         match self {
-            Self::Daemon { socket, bearer } => request(socket, bearer.as_deref(), "GET", "/api/tools", String::new()).await,
+            Self::Daemon { socket, bearer } => {
+                request(socket, bearer.as_deref(), "GET", "/api/tools", String::new()).await
+            }
             Self::InProcess { house, principal } => {
                 let tools: Vec<Value> = house
                     .corridor()
@@ -137,8 +145,9 @@ async fn request(
         Failure::new(Code::StoreUnusable, "the running appliance did not answer").log(error)
     };
     let stream = UnixStream::connect(socket).await.map_err(|error| lost(error.into()))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(error.into()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| lost(error.into()))?;
     let driving = tokio::spawn(connection);
     let mut building = hyper::Request::builder()
         .method(method)
@@ -148,9 +157,9 @@ async fn request(
     if let Some(bearer) = bearer {
         building = building.header("authorization", format!("Bearer {bearer}"));
     }
-    let request = building
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| Failure::new(Code::InvalidParams, "the token has characters that cannot be sent").log(error))?;
+    let request = building.body(Full::new(Bytes::from(body))).map_err(|error| {
+        Failure::new(Code::InvalidParams, "the token has characters that cannot be sent").log(error)
+    })?;
     let response = sender.send_request(request).await.map_err(|error| lost(error.into()))?;
     let status = response.status();
     let bytes = response.into_body().collect().await.map_err(|error| lost(error.into()))?.to_bytes();
@@ -164,7 +173,8 @@ fn failure_of(value: &Value) -> Failure {
     let word = value["code"].as_str().unwrap_or_default();
     let code = Code::ALL.iter().copied().find(|code| code.as_str() == word).unwrap_or(Code::Bug);
     let text = |field: &str| value[field].as_str().map(str::to_owned);
-    let mut failure = Failure::new(code, text("message").unwrap_or_else(|| "the appliance answered without words".into()));
+    let mut failure =
+        Failure::new(code, text("message").unwrap_or_else(|| "the appliance answered without words".into()));
     failure.hint = text("hint").map(Into::into);
     failure.details = value.get("details").cloned();
     failure.retry_after = value["retry_after_s"].as_f64().map(std::time::Duration::from_secs_f64);
@@ -178,9 +188,14 @@ mod tests {
 
     #[test]
     fn a_failure_survives_its_way() {
-        let sent = Failure::new(Code::DeviceInJob, "held").hint("wait").details(serde_json::json!({ "job_id": "j" }));
+        let sent = Failure::new(Code::DeviceInJob, "held")
+            .hint("wait")
+            .details(serde_json::json!({ "job_id": "j" }));
         let got = failure_of(&sent.to_json());
-        assert_eq!((got.code, got.say.as_ref(), got.hint.as_deref()), (Code::DeviceInJob, "held", Some("wait")));
+        assert_eq!(
+            (got.code, got.say.as_ref(), got.hint.as_deref()),
+            (Code::DeviceInJob, "held", Some("wait"))
+        );
         assert_eq!(got.details, sent.details);
         assert_eq!(failure_of(&Value::Null).code, Code::Bug);
     }

@@ -30,15 +30,12 @@ pub(super) struct Demo {
     /// Address and port of the appliance.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
-    /// Serve the fixtures of the protocol's conformance suite too.
-    #[cfg(feature = "conformance")]
-    #[arg(long)]
-    conformance: bool,
 }
 
 /// A folder for the demo: the given one if it is new or empty, else a fresh temporary one.
 fn folder(common: &Common) -> Result<(PathBuf, bool), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Code::StoreUnusable, format!("no folder for the demo: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::new(Code::StoreUnusable, format!("no folder for the demo: {error}"));
     if let Some(dir) = &common.dir {
         if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Failure::new(Code::AlreadyExists, format!("{} is not empty", dir.display()))
@@ -46,7 +43,8 @@ fn folder(common: &Common) -> Result<(PathBuf, bool), Failure> {
         }
         return Ok((dir.clone(), false));
     }
-    let dir = std::env::temp_dir().join(format!("appliance-demo-{:08x}", crate::engine::clock::random() as u32));
+    let dir =
+        std::env::temp_dir().join(format!("appliance-demo-{:08x}", crate::engine::clock::random() as u32));
     std::fs::create_dir(&dir).map_err(failed)?;
     Ok((dir, true))
 }
@@ -54,7 +52,8 @@ fn folder(common: &Common) -> Result<(PathBuf, bool), Failure> {
 pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
     let shutdown = serve::shutdown_on_signals()?;
-    let broken = |error: std::io::Error| Failure::new(Code::Bug, "the simulated fleet did not start").log(error);
+    let broken =
+        |error: std::io::Error| Failure::new(Code::Bug, "the simulated fleet did not start").log(error);
     let fleet = Fleet::start(demo_fleet(args.devices)).await.map_err(broken)?;
     let control = fleet.serve_control(([127, 0, 0, 1], 0).into()).await.map_err(broken)?;
     let (dir, temporary) = folder(common)?;
@@ -62,18 +61,15 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     config.store.dir.clone_from(&dir);
     config.routers.allow_loopback = true;
     Appliance::init(&config)?;
-    #[allow(unused_mut, reason = "the fixtures change it")]
-    let mut house = Appliance::open(&config).await?;
-    #[cfg(feature = "conformance")]
-    if args.conformance {
-        house = house.with_conformance_fixtures();
-    }
+    let house = Appliance::open(&config).await?;
     let mut devices = Vec::new();
     for (n, router) in fleet.routers().iter().enumerate() {
         devices.push(register(&house, router, n < FREE_BOXES).await?);
     }
     let mut tokens = serde_json::Map::new();
-    for (name, role, personal) in [("agent", "ops_rw", false), ("approver", "approver", true), ("admin", "admin", false)] {
+    for (name, role, personal) in
+        [("agent", "ops_rw", false), ("approver", "approver", true), ("admin", "admin", false)]
+    {
         let params = json!({
             "label": format!("demo {name}"), "role": role, "personal": personal,
             "environments": ["lab", "staging", "prod"], "device_scopes": ["*"], "expires_days": 7,
@@ -90,11 +86,11 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     });
     // The sockets exist before anybody is told where they are.
     let ready = CancellationToken::new();
-    let serving = house.serve_announced(Listeners { tcp: Some(listener), sockets: true }, shutdown, ready.clone());
+    let serving =
+        house.serve_announced(Listeners { tcp: Some(listener), sockets: true }, shutdown, ready.clone());
     let announce = async {
         ready.cancelled().await;
-        let told = if common.json { out::data(&said.to_string()) } else { out::data(&welcome(&said, &dir)) };
-        told
+        if common.json { out::data(&said.to_string()) } else { out::data(&welcome(&said, &dir)) }
     };
     let (served, told) = tokio::join!(serving, announce);
     house.stop().await?;
@@ -158,7 +154,8 @@ fn welcome(said: &Value, dir: &std::path::Path) -> String {
     let first = text(&said["devices"][0]["id"]);
     let count = said["devices"].as_array().map_or(0, Vec::len);
     let snippet = json!({ "mcpServers": { "routeros": claude_entry(dir) } });
-    let binary = std::env::current_exe().map_or_else(|_| "appliance".to_owned(), |path| path.display().to_string());
+    let binary =
+        std::env::current_exe().map_or_else(|_| "appliance".to_owned(), |path| path.display().to_string());
     format!(
         "The appliance runs with {count} simulated routers.\n\n  \
          address    {url}\n  MCP        {mcp}\n  store      {store}\n\n\

@@ -127,7 +127,9 @@ pub(super) struct Settings {
 }
 
 fn secret(file: Option<&PathBuf>, user: Option<&String>) -> Result<Option<String>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::new(Code::InvalidConfig, format!("the password cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| {
+        Failure::new(Code::InvalidConfig, format!("the password cannot be read: {error}"))
+    };
     let text = match (file, user) {
         (Some(path), _) if path.as_os_str() == "-" => {
             let mut line = String::new();
@@ -167,14 +169,19 @@ impl Settings {
         put("trust", self.trust());
         if !self.tags.is_empty() {
             let pairs = self.tags.iter().map(|tag| {
-                tag.split_once('=').map(|(k, v)| (k.to_owned(), Value::from(v))).ok_or_else(|| usage(format!("`--tag {tag}`: needs key=value")))
+                tag.split_once('=')
+                    .map(|(k, v)| (k.to_owned(), Value::from(v)))
+                    .ok_or_else(|| usage(format!("`--tag {tag}`: needs key=value")))
             });
             put("tags", Some(Value::Object(pairs.collect::<Result<_, _>>()?)));
         }
         put("username", self.username.clone().map(Value::from));
         put("password", secret(self.password_file.as_ref(), self.username.as_ref())?.map(Value::from));
         put("write_username", self.write_username.clone().map(Value::from));
-        put("write_password", secret(self.write_password_file.as_ref(), self.write_username.as_ref())?.map(Value::from));
+        put(
+            "write_password",
+            secret(self.write_password_file.as_ref(), self.write_username.as_ref())?.map(Value::from),
+        );
         Ok(())
     }
 }
@@ -191,10 +198,18 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
             }
             let answer = Client::once(common, "list_devices", params).await?;
             out::show(common, &answer, |answer| {
-                out::table(&answer["devices"], &[
-                    ("id", "id"), ("name", "name"), ("address", "management_ip"), ("environment", "environment"),
-                    ("status", "status"), ("version", "routeros_version"), ("model", "hardware_model"),
-                ])
+                out::table(
+                    &answer["devices"],
+                    &[
+                        ("id", "id"),
+                        ("name", "name"),
+                        ("address", "management_ip"),
+                        ("environment", "environment"),
+                        ("status", "status"),
+                        ("version", "routeros_version"),
+                        ("model", "hardware_model"),
+                    ],
+                )
             })?;
             Ok(0)
         }
@@ -212,11 +227,14 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
             }
             settings.params(&mut params)?;
             let answer = Client::once(common, "device_edit", Value::Object(params)).await?;
-            out::show(common, &answer, |a| if a["changed"] == true { "changed".into() } else { "it was so already".into() })?;
+            out::show(common, &answer, |a| {
+                if a["changed"] == true { "changed".into() } else { "it was so already".into() }
+            })?;
             Ok(0)
         }
         Device::Test { device_id } => {
-            let answer = Client::once(common, "check_connectivity", json!({ "device_id": device_id })).await?;
+            let answer =
+                Client::once(common, "check_connectivity", json!({ "device_id": device_id })).await?;
             out::show(common, &answer, out::fields)?;
             Ok(if answer["reachable"] == true { 0 } else { Code::DeviceUnreachable.exit_code() })
         }
@@ -274,7 +292,9 @@ async fn add(
     let (answer, trusted) = outcome?;
     out::show(common, &answer, |_| format!("{device_id} is registered"))?;
     if !trusted {
-        out::talk(&format!("its key is not confirmed, so no login is sent: appliance device edit {device_id} --trust-spki HEX"));
+        out::talk(&format!(
+            "its key is not confirmed, so no login is sent: appliance device edit {device_id} --trust-spki HEX"
+        ));
     }
     Ok(0)
 }
@@ -290,10 +310,17 @@ fn row_params(row: &std::collections::BTreeMap<String, String>) -> Result<Value,
         params.insert("name".into(), name.into());
     }
     if let Some(port) = get("port") {
-        params.insert("management_port".into(), port.parse::<u16>().map_err(|_| format!("port `{port}`"))?.into());
+        params.insert(
+            "management_port".into(),
+            port.parse::<u16>().map_err(|_| format!("port `{port}`"))?.into(),
+        );
     }
     if let Some(tags) = get("tags") {
-        let pairs = tags.split(';').map(|tag| tag.split_once('=').map(|(k, v)| (k.to_owned(), Value::from(v))).ok_or_else(|| format!("tag `{tag}`")));
+        let pairs = tags.split(';').map(|tag| {
+            tag.split_once('=')
+                .map(|(k, v)| (k.to_owned(), Value::from(v)))
+                .ok_or_else(|| format!("tag `{tag}`"))
+        });
         params.insert("tags".into(), Value::Object(pairs.collect::<Result<_, _>>()?));
     }
     if let Some(allow) = get("allow") {
@@ -306,13 +333,18 @@ fn row_params(row: &std::collections::BTreeMap<String, String>) -> Result<Value,
 }
 
 async fn import(common: &Common, file: &std::path::Path, yes: bool) -> Result<u8, Failure> {
-    const COLUMNS: [&str; 8] = ["device_id", "address", "name", "port", "environment", "tags", "allow", "spki_sha256"];
+    const COLUMNS: [&str; 8] =
+        ["device_id", "address", "name", "port", "environment", "tags", "allow", "spki_sha256"];
     common.start_log("warn", false)?;
-    let unreadable = |error: csv::Error| Failure::new(Code::InvalidParams, format!("{}: {error}", file.display()));
+    let unreadable =
+        |error: csv::Error| Failure::new(Code::InvalidParams, format!("{}: {error}", file.display()));
     let mut reader = csv::Reader::from_path(file).map_err(unreadable)?;
     let headers = reader.headers().map_err(unreadable)?.clone();
     if let Some(unknown) = headers.iter().find(|header| !COLUMNS.contains(header)) {
-        return Err(usage(format!("`{unknown}` is no column; columns are {}. Passwords never come from a table.", COLUMNS.join(", "))));
+        return Err(usage(format!(
+            "`{unknown}` is no column; columns are {}. Passwords never come from a table.",
+            COLUMNS.join(", ")
+        )));
     }
     let mut rows = Vec::new();
     for row in reader.deserialize() {
@@ -327,14 +359,17 @@ async fn import(common: &Common, file: &std::path::Path, yes: bool) -> Result<u8
     if let Ok(known) = &known {
         for (number, row) in (2..).zip(&rows) {
             let id = row.get("device_id").cloned().unwrap_or_default();
-            let exists = known["devices"].as_array().into_iter().flatten().any(|device| device["id"] == id.as_str());
+            let exists =
+                known["devices"].as_array().into_iter().flatten().any(|device| device["id"] == id.as_str());
             let outcome = match (row_params(row), exists, yes) {
                 (Err(why), ..) => Err(why),
                 (Ok(_), true, _) => Err("there is such a device already".to_owned()),
                 (Ok(_), false, false) => Ok("would be added"),
-                (Ok(params), false, true) => {
-                    client.call("device_add", params).await.map(|_| "added").map_err(|failure| failure.say.to_string())
-                }
+                (Ok(params), false, true) => client
+                    .call("device_add", params)
+                    .await
+                    .map(|_| "added")
+                    .map_err(|failure| failure.say.to_string()),
             };
             failed += usize::from(outcome.is_err());
             let (result, why) = outcome.map_or_else(|why| ("refused", why), |done| (done, String::new()));
@@ -347,7 +382,10 @@ async fn import(common: &Common, file: &std::path::Path, yes: bool) -> Result<u8
     known?;
     let value = json!({ "rows": results, "refused": failed, "done": yes });
     out::show(common, &value, |value| {
-        out::table(&value["rows"], &[("line", "line"), ("device", "device_id"), ("result", "result"), ("why", "why")])
+        out::table(
+            &value["rows"],
+            &[("line", "line"), ("device", "device_id"), ("result", "result"), ("why", "why")],
+        )
     })?;
     if !yes {
         out::talk("nothing was done yet: add --yes");
@@ -361,9 +399,14 @@ mod tests {
 
     #[test]
     fn a_row_is_a_device() {
-        let row = [("device_id", "r1"), ("address", "192.0.2.1"), ("tags", "site=a;role=core"), ("allow", "advanced_writes")]
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into();
+        let row = [
+            ("device_id", "r1"),
+            ("address", "192.0.2.1"),
+            ("tags", "site=a;role=core"),
+            ("allow", "advanced_writes"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into();
         let params = row_params(&row).unwrap();
         assert_eq!(params["tags"], json!({ "site": "a", "role": "core" }));
         assert_eq!((&params["environment"], &params["allow"]), (&json!("lab"), &json!(["advanced_writes"])));

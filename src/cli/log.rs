@@ -126,7 +126,9 @@ pub(super) async fn verify(common: &Common, args: Verify) -> Result<u8, Failure>
     let key = key.map_err(|_| Failure::param("key", "not a key as `init` and `status` print it"))?;
     let checkpoint = match &args.checkpoint {
         None => None,
-        Some(path) => Some(last_note(&std::fs::read_to_string(path).map_err(|error| failed_read(path, &error))?)),
+        Some(path) => {
+            Some(last_note(&std::fs::read_to_string(path).map_err(|error| failed_read(path, &error))?))
+        }
     };
     let source = source(common, &args.at)?;
     let options = audit::Options { key, checkpoint, from: args.from.map(Seq) };
@@ -145,8 +147,11 @@ pub(super) async fn verify(common: &Common, args: Verify) -> Result<u8, Failure>
     let verdict = verdict.map_err(unreadable)?;
     let value = serde_json::to_value(&verdict).unwrap_or_default();
     out::show(common, &value, |_| {
-        let problems: String =
-            verdict.problems.iter().map(|problem| format!("\n  at {}: {}", problem.seq, problem.what)).collect();
+        let problems: String = verdict
+            .problems
+            .iter()
+            .map(|problem| format!("\n  at {}: {}", problem.seq, problem.what))
+            .collect();
         format!("{}{problems}", verdict.sentence())
     })?;
     Ok(if verdict.is_good() { 0 } else { Code::LogDamaged.exit_code() })
@@ -192,7 +197,11 @@ pub(super) fn snapshot(common: &Common) -> Result<u8, Failure> {
         json!({ "seq": saved.seq, "root": crate::domain::plan::hex(&saved.root), "dir": config.store.snapshots() })
     });
     out::show(common, &value, |value| {
-        if value["seq"].is_null() { "no snapshot is saved; the next start reads the whole log".into() } else { out::fields(value) }
+        if value["seq"].is_null() {
+            "no snapshot is saved; the next start reads the whole log".into()
+        } else {
+            out::fields(value)
+        }
     })?;
     Ok(0)
 }
@@ -209,9 +218,16 @@ pub(super) async fn events(common: &Common, command: Events) -> Result<u8, Failu
             }
             let answer = Client::once(common, "audit_events", params).await?;
             out::show(common, &answer, |answer| {
-                out::table(&answer["events"], &[
-                    ("seq", "seq"), ("at", "at"), ("kind", "kind"), ("by", "actor_label"), ("devices", "devices"),
-                ])
+                out::table(
+                    &answer["events"],
+                    &[
+                        ("seq", "seq"),
+                        ("at", "at"),
+                        ("kind", "kind"),
+                        ("by", "actor_label"),
+                        ("devices", "devices"),
+                    ],
+                )
             })?;
             Ok(0)
         }
@@ -225,9 +241,11 @@ async fn tail(common: &Common, after: Option<u64>) -> Result<u8, Failure> {
     let stream = UnixStream::connect(config.store.control_socket())
         .await
         .map_err(|_| usage("the appliance does not run here; `appliance events list` reads what is kept"))?;
-    let lost = |error: std::io::Error| Failure::new(Code::StoreUnusable, "the appliance went away").log(error);
+    let lost =
+        |error: std::io::Error| Failure::new(Code::StoreUnusable, "the appliance went away").log(error);
     let (reads, mut writes) = stream.into_split();
-    let bearer = bearer(common)?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let bearer =
+        bearer(common)?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
     let request = format!("GET /api/events{query} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n");
     writes.write_all(request.as_bytes()).await.map_err(lost)?;
@@ -242,7 +260,14 @@ async fn tail(common: &Common, after: Option<u64>) -> Result<u8, Failure> {
         if common.json {
             out::data(data)?;
         } else if let Ok(event) = serde_json::from_str::<Value>(data) {
-            out::data(&format!("{:>8}  {}  {:<20}  {}  {}", out::cell(&event["seq"]), out::cell(&event["at"]), out::cell(&event["kind"]), out::cell(&event["actor_label"]), out::cell(&event["devices"])))?;
+            out::data(&format!(
+                "{:>8}  {}  {:<20}  {}  {}",
+                out::cell(&event["seq"]),
+                out::cell(&event["at"]),
+                out::cell(&event["kind"]),
+                out::cell(&event["actor_label"]),
+                out::cell(&event["devices"])
+            ))?;
         }
     }
     Ok(0)
@@ -259,7 +284,9 @@ async fn export(common: &Common, store: Option<PathBuf>, to: Option<PathBuf>) ->
                 bar.set_length(progress.total);
                 bar.set_position(progress.done);
             };
-            let failed = |error: std::io::Error| Failure::new(Code::StoreUnusable, format!("the export cannot be written: {error}"));
+            let failed = |error: std::io::Error| {
+                Failure::new(Code::StoreUnusable, format!("the export cannot be written: {error}"))
+            };
             match to {
                 Some(path) => {
                     let mut file = std::io::BufWriter::new(std::fs::File::create(&path).map_err(failed)?);
@@ -267,7 +294,9 @@ async fn export(common: &Common, store: Option<PathBuf>, to: Option<PathBuf>) ->
                     file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)?;
                     Ok(summary)
                 }
-                None => export::export(&source, &mut std::io::stdout().lock(), &mut progress).map_err(unreadable),
+                None => {
+                    export::export(&source, &mut std::io::stdout().lock(), &mut progress).map_err(unreadable)
+                }
             }
         }
     });

@@ -22,9 +22,14 @@ use crate::{
 
 /// Change control for MikroTik RouterOS fleets.
 #[derive(Debug, Parser)]
-#[command(name = "appliance", version, propagate_version = true, arg_required_else_help = true,
+#[command(
+    name = "appliance",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
     after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused, 5 partial or halted, 6 verification failed, \
-                  7 unavailable (try again).")]
+                  7 unavailable (try again)."
+)]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -73,7 +78,7 @@ enum Command {
     Status,
     /// Routers: add, list, show, edit, test, trust, remove, import.
     #[command(subcommand)]
-    Device(device::Device),
+    Device(Box<device::Device>),
     /// Call any tool by name.
     Call(chores::Call),
     /// List the tools you may use.
@@ -172,7 +177,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         #[cfg(feature = "lab")]
         Command::Demo(args) => demo::run(common, args).await,
         Command::Status => chores::status(common).await,
-        Command::Device(command) => device::run(common, command).await,
+        Command::Device(command) => device::run(common, *command).await,
         Command::Call(args) => chores::call(common, args).await,
         Command::Tools => chores::tools(common).await,
         Command::Plan(command) => plan::run(common, command).await,
@@ -187,21 +192,25 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor => chores::doctor(common).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "appliance", &mut script);
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "appliance",
+                &mut script,
+            );
             out::data(&String::from_utf8_lossy(&script))?;
             Ok(0)
         }
         Command::Version => {
-            let features: Vec<&str> = [
-                (cfg!(feature = "lab"), "lab"),
-                (cfg!(feature = "conformance"), "conformance"),
-                (cfg!(feature = "crash-points"), "crash-points"),
-            ]
-            .into_iter()
-            .filter_map(|(on, name)| on.then_some(name))
-            .collect();
+            let features: Vec<&str> =
+                [(cfg!(feature = "lab"), "lab"), (cfg!(feature = "crash-points"), "crash-points")]
+                    .into_iter()
+                    .filter_map(|(on, name)| on.then_some(name))
+                    .collect();
             let about = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "features": features });
-            out::show(common, &about, |_| format!("appliance {} ({})", env!("CARGO_PKG_VERSION"), features.join(", ")))?;
+            out::show(common, &about, |_| {
+                format!("appliance {} ({})", env!("CARGO_PKG_VERSION"), features.join(", "))
+            })?;
             Ok(0)
         }
     }

@@ -12,7 +12,11 @@ use crate::{
 /// Writes data. A reader that left (`| head`) is a normal end.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Code::Bug, "standard output cannot be written").log(error))
         }
@@ -26,7 +30,11 @@ pub(super) fn talk(text: &str) {
 }
 
 /// One document: JSON when asked, else for people.
-pub(super) fn show(common: &Common, value: &Value, people: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+pub(super) fn show(
+    common: &Common,
+    value: &Value,
+    people: impl FnOnce(&Value) -> String,
+) -> Result<(), Failure> {
     if common.json {
         data(&serde_json::to_string_pretty(value).unwrap_or_default())
     } else {
@@ -93,7 +101,8 @@ pub(super) fn bar(common: &Common, what: &'static str) -> indicatif::ProgressBar
     if common.quiet || common.json || !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }
-    let style = indicatif::ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}");
+    let style =
+        indicatif::ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}");
     let bar = indicatif::ProgressBar::new(0).with_message(what);
     if let Ok(style) = style { bar.with_style(style) } else { bar }
 }

@@ -98,10 +98,18 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
             let params = status.map_or_else(|| json!({}), |status| json!({ "status": status }));
             let answer = Client::once(common, "plan_list", params).await?;
             out::show(common, &answer, |answer| {
-                out::table(&answer["plans"], &[
-                    ("plan", "plan_id"), ("status", "status"), ("environment", "environment"), ("risk", "risk_level"),
-                    ("what", "summary"), ("by", "created_by"), ("at", "created_at"),
-                ])
+                out::table(
+                    &answer["plans"],
+                    &[
+                        ("plan", "plan_id"),
+                        ("status", "status"),
+                        ("environment", "environment"),
+                        ("risk", "risk_level"),
+                        ("what", "summary"),
+                        ("by", "created_by"),
+                        ("at", "created_at"),
+                    ],
+                )
             })?;
         }
         Plan::Show { plan_id } => {
@@ -110,12 +118,20 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
         }
         Plan::Approve { plan_id, hash, comment } => return approve(common, &plan_id, hash, comment).await,
         Plan::Reject { plan_id, comment } => {
-            let answer = Client::once(common, "plan_reject", json!({ "plan_id": plan_id, "comment": comment })).await?;
+            let answer =
+                Client::once(common, "plan_reject", json!({ "plan_id": plan_id, "comment": comment }))
+                    .await?;
             out::show(common, &answer, |_| format!("{plan_id} is rejected"))?;
         }
         Plan::Start { plan_id } => {
             let answer = Client::once(common, "plan_start", json!({ "plan_id": plan_id })).await?;
-            out::show(common, &answer, |answer| format!("started as {}\nnext: {}", out::cell(&answer["job_id"]), out::cell(&answer["next_step"])))?;
+            out::show(common, &answer, |answer| {
+                format!(
+                    "started as {}\nnext: {}",
+                    out::cell(&answer["job_id"]),
+                    out::cell(&answer["next_step"])
+                )
+            })?;
         }
     }
     Ok(0)
@@ -134,35 +150,54 @@ async fn approve(
         let shown = out::cell(&plan["plan_hash"]);
         if let Some(given) = &hash {
             if given.len() < 8 || !shown.starts_with(given.as_str()) {
-                return Err(Failure::new(Code::PlanHashMismatch, "`--hash` is not the hash of this plan; look at it again with `appliance plan show`"));
+                return Err(Failure::new(
+                    Code::PlanHashMismatch,
+                    "`--hash` is not the hash of this plan; look at it again with `appliance plan show`",
+                ));
             }
         } else {
             if !out::is_terminal() {
-                return Err(usage("`--hash` is needed where nobody can be asked; `appliance plan show` prints it"));
+                return Err(usage(
+                    "`--hash` is needed where nobody can be asked; `appliance plan show` prints it",
+                ));
             }
             out::talk(&readable(&plan));
             let typed = out::ask("Type the first 8 digits of the hash to approve exactly this:")?;
             if typed.len() < 8 || !shown.starts_with(&typed) {
-                return Err(Failure::new(Code::PlanHashMismatch, "that is not the hash; nothing was approved"));
+                return Err(Failure::new(
+                    Code::PlanHashMismatch,
+                    "that is not the hash; nothing was approved",
+                ));
             }
         }
-        let params = json!({ "plan_id": plan_id, "plan_hash": shown, "comment": comment.unwrap_or_default() });
+        let params =
+            json!({ "plan_id": plan_id, "plan_hash": shown, "comment": comment.unwrap_or_default() });
         client.call("plan_approve", params).await
     }
     .await;
     client.close().await?;
     out::show(common, &outcome?, |answer| {
-        format!("{plan_id} is approved; start it before {}: appliance plan start {plan_id}", out::cell(&answer["start_before"]))
+        format!(
+            "{plan_id} is approved; start it before {}: appliance plan start {plan_id}",
+            out::cell(&answer["start_before"])
+        )
     })?;
     Ok(0)
 }
 
 fn job_line(job: &Value) -> String {
     let devices = job["devices"].as_array().into_iter().flatten();
-    let states: Vec<String> = devices.map(|d| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]))).collect();
+    let states: Vec<String> =
+        devices.map(|d| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]))).collect();
     let reason = out::cell(&job["reason"]);
     let why = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
-    format!("{}  {}  {} %  {}{why}", out::cell(&job["job_id"]), out::cell(&job["status"]), out::cell(&job["progress_percent"]), states.join(", "))
+    format!(
+        "{}  {}  {} %  {}{why}",
+        out::cell(&job["job_id"]),
+        out::cell(&job["status"]),
+        out::cell(&job["progress_percent"]),
+        states.join(", ")
+    )
 }
 
 /// 0 when all was done, 5 when not.
@@ -175,10 +210,18 @@ pub(super) async fn run_job(common: &Common, command: Job) -> Result<u8, Failure
         Job::List { open } => {
             let answer = Client::once(common, "job_list", json!({ "open": open })).await?;
             out::show(common, &answer, |answer| {
-                out::table(&answer["jobs"], &[
-                    ("job", "job_id"), ("status", "status"), ("%", "progress_percent"), ("plan", "plan_id"),
-                    ("started", "started_at"), ("by", "started_by"), ("why", "reason"),
-                ])
+                out::table(
+                    &answer["jobs"],
+                    &[
+                        ("job", "job_id"),
+                        ("status", "status"),
+                        ("%", "progress_percent"),
+                        ("plan", "plan_id"),
+                        ("started", "started_at"),
+                        ("by", "started_by"),
+                        ("why", "reason"),
+                    ],
+                )
             })?;
             Ok(0)
         }
@@ -204,7 +247,16 @@ pub(super) async fn run_job(common: &Common, command: Job) -> Result<u8, Failure
                     out::data(&line)?;
                 }
                 let status = job["status"].as_str().unwrap_or_default();
-                if matches!(status, "completed" | "failed" | "cancelled" | "rolled_back" | "partially_rolled_back" | "stuck" | "halted") {
+                if matches!(
+                    status,
+                    "completed"
+                        | "failed"
+                        | "cancelled"
+                        | "rolled_back"
+                        | "partially_rolled_back"
+                        | "stuck"
+                        | "halted"
+                ) {
                     break Ok(exit_of(&job));
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;

@@ -50,16 +50,30 @@ pub(super) async fn run(common: &Common, command: Token) -> Result<u8, Failure> 
             });
             let made = Client::once(common, "token_create", params).await?;
             out::show(common, &made, |made| {
-                format!("{}\n\n{} ({}) until {}\nThe token is shown once.", out::cell(&made["token"]), out::cell(&made["label"]), out::cell(&made["role"]), out::cell(&made["expires_at"]))
+                format!(
+                    "{}\n\n{} ({}) until {}\nThe token is shown once.",
+                    out::cell(&made["token"]),
+                    out::cell(&made["label"]),
+                    out::cell(&made["role"]),
+                    out::cell(&made["expires_at"])
+                )
             })?;
         }
         Token::List => {
             let answer = Client::once(common, "token_list", json!({})).await?;
             out::show(common, &answer, |answer| {
-                out::table(&answer["tokens"], &[
-                    ("id", "token_id"), ("label", "label"), ("role", "role"), ("status", "status"),
-                    ("expires", "expires_at"), ("environments", "environments"), ("devices", "device_scopes"),
-                ])
+                out::table(
+                    &answer["tokens"],
+                    &[
+                        ("id", "token_id"),
+                        ("label", "label"),
+                        ("role", "role"),
+                        ("status", "status"),
+                        ("expires", "expires_at"),
+                        ("environments", "environments"),
+                        ("devices", "device_scopes"),
+                    ],
+                )
             })?;
         }
         Token::Revoke { token_id } => {

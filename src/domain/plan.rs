@@ -168,7 +168,7 @@ pub(super) fn propose(
     Ok(events)
 }
 
-fn waiting<'a>(state: &'a State, plan_id: PlanId, at: Moment) -> Result<&'a PlanState, Refusal> {
+fn waiting(state: &State, plan_id: PlanId, at: Moment) -> Result<&PlanState, Refusal> {
     let plan = find(state, plan_id)?;
     match plan.status_at(at) {
         PlanStatus::Pending => Ok(plan),

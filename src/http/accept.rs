@@ -84,7 +84,7 @@ fn routes(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<(Response,
         .unify()
         .or(ops::route(doors))
         .unify()
-        .or(warp::any().map(|| reply::not_found()))
+        .or(warp::any().map(reply::not_found))
         .unify()
         .boxed()
 }
@@ -111,7 +111,9 @@ impl Serving {
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(H2_STREAMS_MAX);
         let (doors, routes) = (self.doors, warp::service(self.routes));
-        let service = service_fn(move |request: Request<Incoming>| answer(doors.clone(), routes.clone(), came, request));
+        let service = service_fn(move |request: Request<Incoming>| {
+            answer(doors.clone(), routes.clone(), came, request)
+        });
         let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,

@@ -92,9 +92,11 @@ async fn collect(
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     while let Some(part) = body.next().await {
-        let mut part = part.map_err(|error| Failure::new(Code::InvalidParams, "the body broke off").log(error))?;
+        let mut part =
+            part.map_err(|error| Failure::new(Code::InvalidParams, "the body broke off").log(error))?;
         if bytes.len() + part.remaining() > BODY_BYTES_MAX {
-            let failure = Failure::new(Code::InvalidParams, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
+            let failure =
+                Failure::new(Code::InvalidParams, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
             return Ok(Err(reply::json(StatusCode::PAYLOAD_TOO_LARGE, &failure.to_json())));
         }
         bytes.extend_from_slice(&part.copy_to_bytes(part.remaining()));
@@ -170,7 +172,10 @@ fn shape(
     };
     for (key, value) in query {
         // Numbers and switches of a query are what they look like; everything else is text.
-        let value = serde_json::from_str::<Value>(&value).ok().filter(|v| v.is_number() || v.is_boolean()).unwrap_or_else(|| value.into());
+        let value = serde_json::from_str::<Value>(&value)
+            .ok()
+            .filter(|v| v.is_number() || v.is_boolean())
+            .unwrap_or_else(|| value.into());
         params.entry(key).or_insert(value);
     }
     Some((tool, Value::Object(params)))
@@ -190,7 +195,10 @@ mod tests {
             shaped(Method::POST, "plans/plan_x/approve"),
             Some(("plan_approve".into(), json!({ "plan_id": "plan_x" })))
         );
-        assert_eq!(shaped(Method::DELETE, "tokens/tok_x"), Some(("token_revoke".into(), json!({ "token_id": "tok_x" }))));
+        assert_eq!(
+            shaped(Method::DELETE, "tokens/tok_x"),
+            Some(("token_revoke".into(), json!({ "token_id": "tok_x" })))
+        );
         assert_eq!(shaped(Method::PUT, "devices/r1"), None);
         assert_eq!(shaped(Method::POST, "plans/plan_x/forge"), None);
     }

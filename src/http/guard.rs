@@ -37,7 +37,8 @@ pub(super) fn check(doors: &Doors, came: Came, headers: &HeaderMap, uri: &Uri) -
         return Ok(());
     }
     let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or("?"));
-    let host = text(header::HOST).or_else(|| uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let host =
+        text(header::HOST).or_else(|| uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
     let bare = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let ours = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(bare);
     if !is_loopback_name(host) && !doors.options.public_hosts.iter().any(ours) {
@@ -45,7 +46,9 @@ pub(super) fn check(doors: &Doors, came: Came, headers: &HeaderMap, uri: &Uri) -
             .hint("add it to `server.public_hosts`"));
     }
     if let Some(origin) = text(header::ORIGIN) {
-        let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host && is_loopback_name(authority));
+        let own = origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority == host && is_loopback_name(authority));
         if !own && !doors.options.allowed_origins.iter().any(|known| known == origin) {
             return Err(Failure::new(Code::RoleRequired, "pages of this origin may not call")
                 .hint("add it to `server.allowed_origins`"));

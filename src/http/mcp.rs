@@ -59,9 +59,9 @@ pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .disable_allowed_hosts();
     config.allowed_origins = Vec::new();
-    let (corridor, conformance) = (doors.corridor.clone(), doors.conformance);
+    let corridor = doors.corridor.clone();
     let service = StreamableHttpService::new(
-        move || Ok(Handler::new(corridor.clone(), PrincipalSource::Request, conformance)),
+        move || Ok(Handler::new(corridor.clone(), PrincipalSource::Request)),
         Arc::clone(&manager),
         config,
     );
@@ -96,17 +96,19 @@ impl Mcp {
             && self.sessions.lock().get(id).is_some_and(|owner| *owner != who)
         {
             // Another's session does not exist for this caller.
-            return reply::json(StatusCode::NOT_FOUND, &serde_json::json!({
-                "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "Session not found" }
-            }));
+            return reply::json(
+                StatusCode::NOT_FOUND,
+                &serde_json::json!({
+                    "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "Session not found" }
+                }),
+            );
         }
         if named.is_none() && self.is_full().await {
             let failure = Failure::new(Code::Overloaded, "too many sessions are open");
             return reply::failure(&failure.retry_after(Duration::from_secs(30)));
         }
-        let frames = body.map(|part| {
-            part.map(|mut buffer| Frame::data(buffer.copy_to_bytes(buffer.remaining())))
-        });
+        let frames =
+            body.map(|part| part.map(|mut buffer| Frame::data(buffer.copy_to_bytes(buffer.remaining()))));
         let mut request = Request::new(StreamBody::new(frames));
         *request.method_mut() = method.clone();
         *request.uri_mut() = http::Uri::from_static("/mcp");
@@ -122,7 +124,8 @@ impl Mcp {
             self.sessions.lock().remove(&id);
         }
         let chunks = body.into_data_stream().map(|chunk| chunk.map_err(|never| match never {}));
-        let mut response = warp::reply::Reply::into_response(warp::reply::stream::<_, Bytes, std::io::Error>(chunks));
+        let mut response =
+            warp::reply::Reply::into_response(warp::reply::stream::<_, Bytes, std::io::Error>(chunks));
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
         response

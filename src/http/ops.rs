@@ -42,9 +42,7 @@ pub(super) fn route(doors: &Doors) -> BoxedFilter<(Response,)> {
         );
         reply::text("text/plain; charset=utf-8", text)
     });
-    warp::get()
-        .and(live.or(ready).unify().or(metrics).unify().or(metadata).unify().or(word).unify())
-        .boxed()
+    warp::get().and(live.or(ready).unify().or(metrics).unify().or(metadata).unify().or(word).unify()).boxed()
 }
 
 fn ready(doors: &Doors) -> Response {
@@ -64,9 +62,7 @@ fn ready(doors: &Doors) -> Response {
 fn metrics(doors: &Doors) -> String {
     let engine = &doors.corridor.shared().engine;
     let mut out = String::new();
-    let head = |name: &str, kind: &str, help: &str| {
-        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")
-    };
+    let head = |name: &str, kind: &str, help: &str| format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     let ready = u8::from(*engine.storage().borrow() == Storage::Ready);
     let place = engine.log().head();
     out.push_str(&head("appliance_build_info", "gauge", "The version that runs."));
@@ -82,15 +78,26 @@ fn metrics(doors: &Doors) -> String {
         for (kind, count) in &views.counters.events {
             let _ = writeln!(out, "appliance_events_total{{kind=\"{kind}\"}} {count}");
         }
-        out.push_str(&head("appliance_tool_calls_total", "counter", "Calls since start, by tool and outcome."));
+        out.push_str(&head(
+            "appliance_tool_calls_total",
+            "counter",
+            "Calls since start, by tool and outcome.",
+        ));
         for ((tool, outcome), count) in &views.counters.calls {
-            let _ = writeln!(out, "appliance_tool_calls_total{{tool=\"{tool}\",outcome=\"{outcome}\"}} {}", count.count);
+            let _ = writeln!(
+                out,
+                "appliance_tool_calls_total{{tool=\"{tool}\",outcome=\"{outcome}\"}} {}",
+                count.count
+            );
         }
         out.push_str(&head("appliance_tool_duration_seconds_sum", "counter", "Time in calls since start."));
         for ((tool, outcome), count) in &views.counters.calls {
             #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
             let seconds = count.micros as f64 / 1e6;
-            let _ = writeln!(out, "appliance_tool_duration_seconds_sum{{tool=\"{tool}\",outcome=\"{outcome}\"}} {seconds}");
+            let _ = writeln!(
+                out,
+                "appliance_tool_duration_seconds_sum{{tool=\"{tool}\",outcome=\"{outcome}\"}} {seconds}"
+            );
         }
         out.push_str(&head("appliance_devices", "gauge", "Devices by status."));
         let mut by_status = std::collections::BTreeMap::<&str, usize>::new();

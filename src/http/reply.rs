@@ -15,7 +15,8 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
 
 /// A failure in its form, with `Retry-After` and `WWW-Authenticate` where they belong.
 pub(super) fn failure(failure: &Failure) -> Response {
-    let status = StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, &failure.to_json());
     if let Some(after) = failure.retry_after {
         let seconds = after.as_secs_f64().ceil().max(1.0).to_string();
@@ -24,7 +25,8 @@ pub(super) fn failure(failure: &Failure) -> Response {
         }
     }
     if failure.code == Code::Unauthenticated {
-        let value = HeaderValue::from_static("Bearer resource_metadata=\"/.well-known/oauth-protected-resource\"");
+        let value =
+            HeaderValue::from_static("Bearer resource_metadata=\"/.well-known/oauth-protected-resource\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
     response
@@ -33,7 +35,8 @@ pub(super) fn failure(failure: &Failure) -> Response {
 /// No valid credentials.
 pub(super) fn unauthenticated() -> Response {
     failure(
-        &Failure::new(Code::Unauthenticated, "no valid token was shown").hint("send `Authorization: Bearer …`"),
+        &Failure::new(Code::Unauthenticated, "no valid token was shown")
+            .hint("send `Authorization: Bearer …`"),
     )
 }
 

@@ -71,10 +71,9 @@ async fn follow(
     loop {
         head.borrow_and_update();
         loop {
-            let page = engine
-                .log()
-                .page(Some(Keep::Ledger), from, PAGE)
-                .map_err(|error| Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error))?;
+            let page = engine.log().page(Some(Keep::Ledger), from, PAGE).map_err(|error| {
+                Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error)
+            })?;
             let Some(last) = page.last() else { break };
             from = last.seq.next();
             for envelope in page {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
-        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+        ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+        ServerConfig, Tool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -45,8 +46,6 @@ pub enum PrincipalSource {
 pub struct Handler {
     corridor: Corridor,
     source: PrincipalSource,
-    #[cfg_attr(not(feature = "conformance"), allow(dead_code, reason = "only the fixtures ask"))]
-    conformance: bool,
 }
 
 pub(super) type Context = RequestContext<RoleServer>;
@@ -54,8 +53,8 @@ pub(super) type Context = RequestContext<RoleServer>;
 impl Handler {
     /// A handler over the corridor.
     #[must_use]
-    pub const fn new(corridor: Corridor, source: PrincipalSource, conformance: bool) -> Self {
-        Self { corridor, source, conformance }
+    pub const fn new(corridor: Corridor, source: PrincipalSource) -> Self {
+        Self { corridor, source }
     }
 
     /// Who calls.
@@ -97,7 +96,8 @@ fn progress_to(cx: &Context) -> (Option<ProgressSink>, Option<tokio::task::JoinH
     let peer = cx.peer.clone();
     let sending = tokio::spawn(async move {
         while let Some(update) = take.recv().await {
-            let mut note = ProgressNotificationParam::new(token.clone(), update.progress).with_message(update.message);
+            let mut note =
+                ProgressNotificationParam::new(token.clone(), update.progress).with_message(update.message);
             if let Some(total) = update.total {
                 note = note.with_total(total);
             }
@@ -151,13 +151,12 @@ pub(super) fn failed(failure: &Failure) -> Result<CallToolResult, ErrorData> {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().enable_completions();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions();
         let mut info = ServerConfig::new(capabilities.build());
-        #[cfg(feature = "conformance")]
-        if self.conformance {
-            info = ServerConfig::new(crate::mcp::conformance::capabilities());
-        }
         info.server_info = Implementation::new("appliance", env!("CARGO_PKG_VERSION"))
             .with_title("Change control for MikroTik RouterOS fleets");
         info.with_instructions(
@@ -167,34 +166,27 @@ impl ServerHandler for Handler {
         )
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, cx: Context) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: Context,
+    ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&cx)?;
         let with_output = self.corridor.shared().policy.list_output_schemas;
-        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut tools: Vec<Tool> =
+        let tools: Vec<Tool> =
             self.corridor.visible(&principal).into_iter().map(|def| listed(def, with_output)).collect();
-        #[cfg(feature = "conformance")]
-        if self.conformance {
-            tools.extend(crate::mcp::conformance::tools());
-        }
         Ok(ListToolsResult::with_all_items(tools))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        #[cfg(feature = "conformance")]
-        if self.conformance
-            && let Some(tool) = crate::mcp::conformance::tools().into_iter().find(|tool| tool.name == name)
-        {
-            return Some(tool);
-        }
         crate::tools::catalog::find(name).map(|def| listed(def, false))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, cx: Context) -> Result<CallToolResponse, ErrorData> {
-        #[cfg(feature = "conformance")]
-        if self.conformance && self.get_tool(&request.name).is_some() && crate::tools::catalog::find(&request.name).is_none() {
-            return crate::mcp::conformance::call(request, cx).await;
-        }
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        cx: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         let params = request.arguments.map_or(Value::Null, Value::Object);
         let result = match self.call(&cx, &request.name, params).await? {
             Ok(answered) => {
@@ -214,12 +206,7 @@ impl ServerHandler for Handler {
         cx: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
         let principal = self.principal(&cx)?;
-        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut all = resources::list(&self.corridor, &principal);
-        #[cfg(feature = "conformance")]
-        if self.conformance {
-            all.extend(crate::mcp::conformance::resources());
-        }
+        let all = resources::list(&self.corridor, &principal);
         Ok(ListResourcesResult::with_all_items(all))
     }
 
@@ -228,12 +215,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut all = resources::templates();
-        #[cfg(feature = "conformance")]
-        if self.conformance {
-            all.extend(crate::mcp::conformance::templates());
-        }
+        let all = resources::templates();
         Ok(ListResourceTemplatesResult::with_all_items(all))
     }
 
@@ -242,12 +224,6 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         cx: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        #[cfg(feature = "conformance")]
-        if self.conformance
-            && let Some(result) = crate::mcp::conformance::read(&request.uri)
-        {
-            return Ok(result.into());
-        }
         resources::read(self, &request.uri, &cx).await.map(Into::into)
     }
 
@@ -256,26 +232,23 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut all = prompts::list();
-        #[cfg(feature = "conformance")]
-        if self.conformance {
-            all.extend(crate::mcp::conformance::prompts());
-        }
+        let all = prompts::list();
         Ok(ListPromptsResult::with_all_items(all))
     }
 
-    async fn get_prompt(&self, request: GetPromptRequestParams, _: Context) -> Result<GetPromptResponse, ErrorData> {
-        #[cfg(feature = "conformance")]
-        if self.conformance
-            && let Some(response) = crate::mcp::conformance::prompt(&request)
-        {
-            return response;
-        }
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
         prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
     }
 
-    async fn complete(&self, request: CompleteRequestParams, cx: Context) -> Result<CompleteResult, ErrorData> {
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        cx: Context,
+    ) -> Result<CompleteResult, ErrorData> {
         let principal = self.principal(&cx)?;
         Ok(resources::complete(&self.corridor, &principal, &request))
     }

@@ -71,8 +71,11 @@ pub(super) fn get(name: &str, given: Option<&JsonObject>) -> Result<GetPromptRes
         .ok_or_else(|| ErrorData::invalid_params("there is no such prompt", None))?;
     let bad = |why: String| ErrorData::invalid_params(why, None);
     let mut text = body.to_owned();
-    if let Some(unknown) =
-        given.into_iter().flatten().map(|(key, _)| key).find(|key| !head.argument.iter().any(|a| &a.name == *key))
+    if let Some(unknown) = given
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key)
+        .find(|key| !head.argument.iter().any(|a| &a.name == *key))
     {
         let shown: String = unknown.chars().take(64).collect();
         return Err(bad(format!("`{shown}` is no argument of this prompt")));
@@ -106,7 +109,12 @@ mod tests {
         assert_eq!(all().count(), FILES.files().count(), "a file does not parse");
         for (head, body) in all() {
             for argument in &head.argument {
-                assert!(body.contains(&format!("{{{{{}}}}}", argument.name)), "{}: {}", head.name, argument.name);
+                assert!(
+                    body.contains(&format!("{{{{{}}}}}", argument.name)),
+                    "{}: {}",
+                    head.name,
+                    argument.name
+                );
             }
             let given: JsonObject =
                 head.argument.iter().filter(|a| a.required).map(|a| (a.name.clone(), "x".into())).collect();
@@ -117,7 +125,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_arguments_is_said() {
-        let given = |key: &str, value: &str| [(key.to_owned(), value.into())].into_iter().collect::<JsonObject>();
+        let given =
+            |key: &str, value: &str| [(key.to_owned(), value.into())].into_iter().collect::<JsonObject>();
         assert!(get("device-onboarding", Some(&given("environment", "mars"))).is_err());
         assert!(get("device-onboarding", Some(&given("planet", "mars"))).is_err());
         assert!(get("no-such-prompt", None).is_err());

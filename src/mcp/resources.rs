@@ -70,12 +70,17 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     .into()
 }
 
-pub(super) async fn read(handler: &Handler, uri: &str, cx: &Context) -> Result<ReadResourceResult, ErrorData> {
+pub(super) async fn read(
+    handler: &Handler,
+    uri: &str,
+    cx: &Context,
+) -> Result<ReadResourceResult, ErrorData> {
     let missing = || ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })));
     let (tool, params) = tool_of(uri).ok_or_else(missing)?;
     match handler.call(cx, tool, params).await? {
         Ok(answered) => {
-            let text = ResourceContents::text(answered.value.to_string(), uri).with_mime_type("application/json");
+            let text =
+                ResourceContents::text(answered.value.to_string(), uri).with_mime_type("application/json");
             Ok(ReadResourceResult::new(vec![text]))
         }
         Err(failure) if failure.code == Code::UnknownDevice => Err(missing()),
@@ -87,14 +92,20 @@ pub(super) async fn read(handler: &Handler, uri: &str, cx: &Context) -> Result<R
 }
 
 /// Completions: devices that the caller sees, and the values of prompts' arguments.
-pub(super) fn complete(corridor: &Corridor, principal: &Principal, request: &CompleteRequestParams) -> CompleteResult {
+pub(super) fn complete(
+    corridor: &Corridor,
+    principal: &Principal,
+    request: &CompleteRequestParams,
+) -> CompleteResult {
     let typed = request.argument.value.as_str();
     let argument = request.argument.name.as_str();
     let all: Vec<String> = match (&request.r#ref, argument) {
-        (Reference::Resource(_), "id") | (Reference::Prompt(_), "device_id") => corridor.shared().engine.view(|views| {
-            let seen = views.state.devices.values().filter(|device| principal.sees(device));
-            seen.map(|device| device.device_id.to_string()).collect()
-        }),
+        (Reference::Resource(_), "id") | (Reference::Prompt(_), "device_id") => {
+            corridor.shared().engine.view(|views| {
+                let seen = views.state.devices.values().filter(|device| principal.sees(device));
+                seen.map(|device| device.device_id.to_string()).collect()
+            })
+        }
         (Reference::Resource(_), "limit") => ["10", "50", "100", "500"].map(str::to_owned).into(),
         (Reference::Prompt(prompt), argument) => prompts::values(&prompt.name, argument),
         _ => Vec::new(),
@@ -113,9 +124,14 @@ mod tests {
 
     #[test]
     fn uris_mean_tools() {
-        assert_eq!(tool_of("device://r1/overview"), Some(("get_system_overview", json!({ "device_id": "r1" }))));
+        assert_eq!(
+            tool_of("device://r1/overview"),
+            Some(("get_system_overview", json!({ "device_id": "r1" })))
+        );
         assert_eq!(tool_of("audit://events/recent/7"), Some(("audit_events", json!({ "limit": 7 }))));
-        for none in ["device://r1", "device://r1/secrets", "audit://events/recent/x", "file:///etc/passwd", ""] {
+        for none in
+            ["device://r1", "device://r1/secrets", "audit://events/recent/x", "file:///etc/passwd", ""]
+        {
             assert_eq!(tool_of(none), None, "{none}");
         }
     }

@@ -20,12 +20,17 @@ use crate::{
 /// Clients of the local socket at once.
 const CLIENTS_MAX: usize = 256;
 
-async fn serve<R, W>(corridor: Corridor, principal: Principal, reads: R, writes: W, shutdown: &CancellationToken)
-where
+async fn serve<R, W>(
+    corridor: Corridor,
+    principal: Principal,
+    reads: R,
+    writes: W,
+    shutdown: &CancellationToken,
+) where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let handler = Handler::new(corridor, PrincipalSource::Fixed(Box::new(principal)), false);
+    let handler = Handler::new(corridor, PrincipalSource::Fixed(Box::new(principal)));
     let started = handler.serve_with_ct((reads, writes), shutdown.child_token()).await;
     match started {
         Ok(running) => {
@@ -42,7 +47,11 @@ where
 ///
 /// # Errors
 /// None today; the signature leaves room.
-pub async fn serve_stdio(corridor: Corridor, principal: Principal, shutdown: CancellationToken) -> Result<(), Failure> {
+pub async fn serve_stdio(
+    corridor: Corridor,
+    principal: Principal,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
     let (reads, writes) = rmcp::transport::stdio_pipes();
     tokio::select! {
         () = serve(corridor, principal, reads, writes, &shutdown) => {}

@@ -107,6 +107,9 @@ struct Health {
     epoch: u32,
 }
 
+/// Opened logins of a device: used again while the record is the same.
+type Opened = BTreeMap<Purpose, (CredentialId, Arc<Login>)>;
+
 /// All lanes.
 pub struct Lanes {
     options: Options,
@@ -116,7 +119,7 @@ pub struct Lanes {
     rest: RestClient,
     hosts: Arc<Hosts>,
     lanes: Mutex<BTreeMap<(DeviceId, String), Arc<Lane>>>,
-    logins: Mutex<BTreeMap<DeviceId, BTreeMap<Purpose, (CredentialId, Arc<Login>)>>>,
+    logins: Mutex<BTreeMap<DeviceId, Opened>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

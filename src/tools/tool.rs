@@ -166,12 +166,15 @@ pub struct Answered {
     pub text: String,
 }
 
+/// A tool with its parameters inside, ready to run.
+pub type Body = Box<dyn FnOnce(Arc<Cx>) -> Promise<'static, Result<Answered, Failure>> + Send>;
+
 /// A decoded call: which devices it names, and the rest of the way.
 pub struct Prepared {
     /// As given by the caller.
     pub targets: Vec<DeviceRef>,
     /// Runs the tool.
-    pub run: Box<dyn FnOnce(Arc<Cx>) -> Promise<'static, Result<Answered, Failure>> + Send>,
+    pub run: Body,
 }
 
 /// A tool without its types: one row of the catalogue.

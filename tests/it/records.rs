@@ -56,7 +56,7 @@ fn live_replay_snapshot_and_export_have_one_digest() {
     // Snapshot and tail: the next start restores from the snapshot that the stop saved.
     let snapshots = std::fs::read_dir(store.join("snapshots")).unwrap().count();
     assert!(snapshots > 0, "the stop saved a snapshot");
-    let with = json_of(&appliance(&store, &["--json", "--dir", store.to_str().unwrap(), "status"]));
+    let with = json_of(&appliance(&store, &["--json", "status"]));
     std::fs::remove_dir_all(store.join("snapshots")).unwrap();
     let digest_of = |status: &Value| {
         let digest =

@@ -11,7 +11,9 @@ fn codes(source: &str) -> Vec<(String, String)> {
     for line in source.lines().map(str::trim) {
         if let Some(doc) = line.strip_prefix("/// ") {
             about = doc.to_owned();
-        } else if let Some(word) = line.split('"').nth(1).filter(|_| line.ends_with(';') && line.split_whitespace().count() == 4) {
+        } else if let Some(word) =
+            line.split('"').nth(1).filter(|_| line.ends_with(';') && line.split_whitespace().count() == 4)
+        {
             found.push((word.to_owned(), std::mem::take(&mut about)));
         }
     }
@@ -41,7 +43,8 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 mod tests {
     #[test]
     fn codes_are_found_in_the_source() {
-        let source = "    /// A parameter.\n    InvalidParams \"invalid_params\" 400 2;\n    let x = \"no code\";";
+        let source =
+            "    /// A parameter.\n    InvalidParams \"invalid_params\" 400 2;\n    let x = \"no code\";";
         assert_eq!(super::codes(source), [("invalid_params".to_owned(), "A parameter.".to_owned())]);
     }
 }

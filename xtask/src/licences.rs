@@ -6,8 +6,20 @@ use crate::run::cargo;
 
 /// Licences that may be linked into the product.
 const ALLOWED: [&str; 14] = [
-    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD", "CC0-1.0",
-    "Unicode-3.0", "Unlicense", "BSL-1.0", "CDLA-Permissive-2.0", "MIT-0",
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "CC0-1.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+    "MIT-0",
 ];
 /// Crates that bundle or link C, looked at by a person. Anything else fails.
 const BUNDLED_C: [&str; 4] = ["ring", "zstd-sys", "rayon-core", "prettyplease"];
@@ -23,7 +35,8 @@ pub(crate) fn check() -> Result<(), String> {
         .0
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata names no packages")?;
     let mut bad = Vec::new();
     for package in packages {

@@ -1,10 +1,8 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bless | bench`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
-mod bench;
 mod clients;
-mod conformance;
 mod demo;
 mod errors;
 mod licences;
@@ -47,12 +45,8 @@ enum Chore {
     },
     /// Real protocol clients against a demo.
     Clients,
-    /// The official conformance suite against a demo; prints its totals.
-    Conformance,
     /// Write what is missing: fixtures of events, pages of error codes. Never rewrites an old one.
     Bless,
-    /// Measure, release build.
-    Bench,
 }
 
 fn main() -> ExitCode {
@@ -67,16 +61,18 @@ fn main() -> ExitCode {
                     .done()
             }),
             Section::new("kills of the real binary", move || {
-                run::tests(&["-p", "appliance", "--test", "it", "crash"]).env("APPLIANCE_KILLS", kills.to_string()).done()
+                run::tests(&["-p", "appliance", "--test", "it", "crash"])
+                    .env("APPLIANCE_KILLS", kills.to_string())
+                    .done()
             }),
         ]),
         Chore::Clients => sections(&[Section::new("clients", clients::run)]),
-        Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
         Chore::Bless => sections(&[
             Section::new("error pages", errors::bless),
-            Section::new("event fixtures", || run::tests(&["-p", "appliance-events"]).env("BLESS", "1").done()),
+            Section::new("event fixtures", || {
+                run::tests(&["-p", "appliance-events"]).env("BLESS", "1").done()
+            }),
         ]),
-        Chore::Bench => bench::run(),
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -98,6 +94,5 @@ fn test() -> bool {
     let mut all = check();
     all.push(Section::new("tests", || run::tests(&["--workspace"]).done()));
     all.push(Section::new("clients", clients::run));
-    all.push(Section::new("conformance", conformance::run));
     sections(&all)
 }

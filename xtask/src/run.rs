@@ -7,7 +7,7 @@ use std::{
 };
 
 /// One feature set for everything that is built for tests and demo, so that it is built once.
-pub(crate) const FEATURES: [&str; 2] = ["--features", "appliance/conformance,appliance/crash-points"];
+pub(crate) const FEATURES: [&str; 2] = ["--features", "appliance/crash-points"];
 
 /// A named part of a chore.
 pub(crate) struct Section {
@@ -35,7 +35,12 @@ pub(crate) fn sections(all: &[Section]) -> bool {
     }
     println!("\n== summary ==");
     for (name, result, took) in &results {
-        println!("{:<28} {:<7} {:>6.1} s", name, if result.is_ok() { "ok" } else { "FAILED" }, took.as_secs_f64());
+        println!(
+            "{:<28} {:<7} {:>6.1} s",
+            name,
+            if result.is_ok() { "ok" } else { "FAILED" },
+            took.as_secs_f64()
+        );
     }
     let failed = results.iter().filter(|(_, result, _)| result.is_err()).count();
     println!("\nsections: {} passed, {failed} failed", results.len() - failed);

@@ -96,7 +96,9 @@ impl Tool for AuditEvents {
                     break 'looking;
                 }
                 before = Some(envelope.seq);
-                if wanted(&params, &envelope) && cx.view(|views| cx.principal().sees_event(&views.state, &envelope)) {
+                if wanted(&params, &envelope)
+                    && cx.view(|views| cx.principal().sees_event(&views.state, &envelope))
+                {
                     let shown = audit::show(&envelope);
                     bytes += shown.fact.to_string().len() + 200;
                     events.push(shown);

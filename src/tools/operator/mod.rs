@@ -25,6 +25,8 @@ use crate::tools::tool::ToolDef;
 const ADMIN: &[Role] = &[Role::Admin];
 /// Chores of whoever operates.
 const OPERATORS: &[Role] = &[Role::OpsRw, Role::Admin];
+/// Whoever may be asked about a plan; the rules say who may answer.
+const APPROVAL: &[Role] = &[Role::OpsRw, Role::Admin, Role::Approver];
 /// Everybody who looks at plans.
 const EVERYBODY: &[Role] = &[Role::ReadOnly, Role::OpsRw, Role::Admin, Role::Approver];
 

@@ -10,7 +10,7 @@ use crate::{
     failure::{Code, Failure},
     tools::{
         context::Cx,
-        operator::EVERYBODY,
+        operator::APPROVAL,
         params::{DeviceRef, Text},
         plan::plan_details::sees_plan,
         tool::{Spec, Targets, Tool},
@@ -49,7 +49,7 @@ impl Tool for PlanApprove {
         "Approve a plan",
         "A named approver says yes to this plan's hash.",
         Kind::Write,
-        EVERYBODY,
+        APPROVAL,
     );
     type Params = Params;
     type Answer = Answer;

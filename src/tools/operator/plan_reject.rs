@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     tools::{
         context::Cx,
-        operator::{EVERYBODY, plan_approve::plan_in_sight},
+        operator::{APPROVAL, plan_approve::plan_in_sight},
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
     },
@@ -44,7 +44,7 @@ impl Tool for PlanReject {
         "Reject a plan",
         "A named approver says no to this plan.",
         Kind::Write,
-        EVERYBODY,
+        APPROVAL,
     );
     type Params = Params;
     type Answer = Answer;
