@@ -3,7 +3,7 @@
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// Targets that report as errors what is everyday: clients that leave.
-const QUIET: &str = "warp::server=off,rmcp=warn,hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info";
+const QUIET: &str = "warp::server=off,rmcp=error,hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info";
 
 /// Starts logging. A second start in one process changes nothing.
 ///

@@ -130,9 +130,20 @@ fn listed(def: &ToolDef, with_output: bool) -> Tool {
     tool.title = Some(spec.title.to_owned());
     tool.annotations = Some(annotations);
     if with_output {
-        tool.output_schema = Some(object((def.output_schema)()));
+        tool.output_schema = Some(object(answer_or_failure((def.output_schema)())));
     }
     tool
+}
+
+/// Clients hold failures against the schema as well, so it names both: an answer's fields, or a failure's.
+fn answer_or_failure(mut schema: Value) -> Value {
+    if let Some(object) = schema.as_object_mut()
+        && let Some(required) = object.remove("required")
+    {
+        let either = serde_json::json!([{ "required": required }, { "required": ["code", "message"] }]);
+        object.insert("anyOf".into(), either);
+    }
+    schema
 }
 
 /// A tool's failure in the protocol's form; an unknown tool is the protocol's own error.
