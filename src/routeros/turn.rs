@@ -132,7 +132,9 @@ mod tests {
                 tokio::spawn(async move { queue.turn(Priority::Tool, LONG).await })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while queue.lock().waiting.iter().map(VecDeque::len).sum::<usize>() < WAITING_MAX {
+            tokio::task::yield_now().await;
+        }
         assert!(matches!(queue.turn(Priority::Job, LONG).await, Err(RouterError::Busy)));
         let last = waiting.pop().unwrap();
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
