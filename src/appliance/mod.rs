@@ -60,6 +60,7 @@ pub struct Appliance {
     running: Running,
     stop: CancellationToken,
     chores: tokio::task::JoinSet<()>,
+    conformance: bool,
 }
 
 /// Looks devices up in the committed state.
@@ -142,7 +143,15 @@ impl Appliance {
         // Jobs that a crash left behind are settled first of all.
         chores.spawn(runner.run());
         chores.spawn(expire_plans(engine.clone(), stop.clone()));
-        Ok(Self { config: config.clone(), corridor, engine, running, stop, chores })
+        Ok(Self { config: config.clone(), corridor, engine, running, stop, chores, conformance: false })
+    }
+
+    /// Adds the fixtures that the protocol's conformance suite asks for.
+    #[cfg(feature = "conformance")]
+    #[must_use]
+    pub const fn with_conformance_fixtures(mut self) -> Self {
+        self.conformance = true;
+        self
     }
 
     /// The way to every tool.
@@ -162,6 +171,7 @@ impl Appliance {
             corridor: self.corridor.clone(),
             options: self.config.server.clone(),
             version: env!("CARGO_PKG_VERSION"),
+            conformance: self.conformance,
         }
     }
 

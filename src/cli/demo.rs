@@ -30,6 +30,10 @@ pub(super) struct Demo {
     /// Address and port of the appliance.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
+    /// Serve the fixtures of the protocol's conformance suite too.
+    #[cfg(feature = "conformance")]
+    #[arg(long)]
+    conformance: bool,
 }
 
 /// A folder for the demo: the given one if it is new or empty, else a fresh temporary one.
@@ -62,6 +66,8 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     config.routers.allow_loopback = true;
     Appliance::init(&config)?;
     let house = Appliance::open(&config).await?;
+    #[cfg(feature = "conformance")]
+    let house = if args.conformance { house.with_conformance_fixtures() } else { house };
     let mut devices = Vec::new();
     for (n, router) in fleet.routers().iter().enumerate() {
         devices.push(register(&house, router, n < FREE_BOXES).await?);

@@ -202,11 +202,14 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
             Ok(0)
         }
         Command::Version => {
-            let features: Vec<&str> =
-                [(cfg!(feature = "lab"), "lab"), (cfg!(feature = "crash-points"), "crash-points")]
-                    .into_iter()
-                    .filter_map(|(on, name)| on.then_some(name))
-                    .collect();
+            let features: Vec<&str> = [
+                (cfg!(feature = "lab"), "lab"),
+                (cfg!(feature = "conformance"), "conformance"),
+                (cfg!(feature = "crash-points"), "crash-points"),
+            ]
+            .into_iter()
+            .filter_map(|(on, name)| on.then_some(name))
+            .collect();
             let about = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "features": features });
             out::show(common, &about, |_| {
                 format!("appliance {} ({})", env!("CARGO_PKG_VERSION"), features.join(", "))

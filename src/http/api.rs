@@ -15,6 +15,8 @@ use crate::{
     tools::{call::Call, tool::ToolDef},
 };
 
+/// A body must have come whole by then.
+const BODY_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 /// The largest body of a request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -46,10 +48,12 @@ async fn serve(
     body: impl Stream<Item = Result<impl warp::Buf, warp::Error>> + Send,
 ) -> Result<Response, Failure> {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).skip(1).collect();
-    let body = match collect(body).await? {
-        Ok(body) => body,
-        Err(too_large) => return Ok(too_large),
-    };
+    let whole = tokio::time::timeout(BODY_WITHIN, collect(body)).await;
+    let body =
+        match whole.map_err(|_| Failure::new(Code::DeadlineExceeded, "the body did not come in time"))?? {
+            Ok(body) => body,
+            Err(too_large) => return Ok(too_large),
+        };
     let params = object(&body)?;
     if let (&Method::GET, ["tools"]) = (method, words.as_slice()) {
         let tools: Vec<Value> = doors.corridor.visible(&principal).into_iter().map(described).collect();

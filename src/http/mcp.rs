@@ -59,9 +59,9 @@ pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<
         .with_max_request_body_bytes(BODY_BYTES_MAX)
         .disable_allowed_hosts();
     config.allowed_origins = Vec::new();
-    let corridor = doors.corridor.clone();
+    let (corridor, conformance) = (doors.corridor.clone(), doors.conformance);
     let service = StreamableHttpService::new(
-        move || Ok(Handler::new(corridor.clone(), PrincipalSource::Request)),
+        move || Ok(Handler::new(corridor.clone(), PrincipalSource::Request, conformance)),
         Arc::clone(&manager),
         config,
     );

@@ -60,6 +60,8 @@ pub struct Doors {
     pub options: Options,
     /// Product version.
     pub version: &'static str,
+    /// Serve the fixtures of the conformance suite too (only with the feature of that name).
+    pub conformance: bool,
 }
 
 /// Serves HTTP on a TCP socket until `shutdown`.

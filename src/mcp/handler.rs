@@ -46,6 +46,8 @@ pub enum PrincipalSource {
 pub struct Handler {
     corridor: Corridor,
     source: PrincipalSource,
+    #[cfg_attr(not(feature = "conformance"), allow(dead_code, reason = "only the fixtures ask"))]
+    conformance: bool,
 }
 
 pub(super) type Context = RequestContext<RoleServer>;
@@ -53,8 +55,14 @@ pub(super) type Context = RequestContext<RoleServer>;
 impl Handler {
     /// A handler over the corridor.
     #[must_use]
-    pub const fn new(corridor: Corridor, source: PrincipalSource) -> Self {
-        Self { corridor, source }
+    pub const fn new(corridor: Corridor, source: PrincipalSource, conformance: bool) -> Self {
+        Self { corridor, source, conformance }
+    }
+
+    /// Methods that only the fixtures implement do not exist without them.
+    #[cfg(feature = "conformance")]
+    fn fixture<M: rmcp::model::ConstString>(&self) -> Result<(), ErrorData> {
+        if self.conformance { Ok(()) } else { Err(ErrorData::method_not_found::<M>()) }
     }
 
     /// Who calls.
@@ -168,6 +176,10 @@ impl ServerHandler for Handler {
             .enable_prompts()
             .enable_completions();
         let mut info = ServerConfig::new(capabilities.build());
+        #[cfg(feature = "conformance")]
+        if self.conformance {
+            info = ServerConfig::new(crate::mcp::conformance::capabilities());
+        }
         info.server_info = Implementation::new("appliance", env!("CARGO_PKG_VERSION"))
             .with_title("Change control for MikroTik RouterOS fleets");
         info.with_instructions(
@@ -184,12 +196,23 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&cx)?;
         let with_output = self.corridor.shared().policy.list_output_schemas;
-        let tools: Vec<Tool> =
+        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
+        let mut tools: Vec<Tool> =
             self.corridor.visible(&principal).into_iter().map(|def| listed(def, with_output)).collect();
+        #[cfg(feature = "conformance")]
+        if self.conformance {
+            tools.extend(crate::mcp::conformance::tools());
+        }
         Ok(ListToolsResult::with_all_items(tools))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
+        #[cfg(feature = "conformance")]
+        if self.conformance
+            && let Some(tool) = crate::mcp::conformance::tools().into_iter().find(|tool| tool.name == name)
+        {
+            return Some(tool);
+        }
         crate::tools::catalog::find(name).map(|def| listed(def, false))
     }
 
@@ -198,6 +221,13 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         cx: Context,
     ) -> Result<CallToolResponse, ErrorData> {
+        #[cfg(feature = "conformance")]
+        if self.conformance
+            && self.get_tool(&request.name).is_some()
+            && crate::tools::catalog::find(&request.name).is_none()
+        {
+            return crate::mcp::conformance::call(request, cx).await;
+        }
         let params = request.arguments.map_or(Value::Null, Value::Object);
         let result = match self.call(&cx, &request.name, params).await? {
             Ok(answered) => {
@@ -217,7 +247,12 @@ impl ServerHandler for Handler {
         cx: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
         let principal = self.principal(&cx)?;
-        let all = resources::list(&self.corridor, &principal);
+        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
+        let mut all = resources::list(&self.corridor, &principal);
+        #[cfg(feature = "conformance")]
+        if self.conformance {
+            all.extend(crate::mcp::conformance::resources());
+        }
         Ok(ListResourcesResult::with_all_items(all))
     }
 
@@ -226,7 +261,12 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let all = resources::templates();
+        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
+        let mut all = resources::templates();
+        #[cfg(feature = "conformance")]
+        if self.conformance {
+            all.extend(crate::mcp::conformance::templates());
+        }
         Ok(ListResourceTemplatesResult::with_all_items(all))
     }
 
@@ -235,6 +275,12 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         cx: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        #[cfg(feature = "conformance")]
+        if self.conformance
+            && let Some(result) = crate::mcp::conformance::read(&request.uri)
+        {
+            return Ok(result.into());
+        }
         resources::read(self, &request.uri, &cx).await.map(Into::into)
     }
 
@@ -243,7 +289,12 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let all = prompts::list();
+        #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
+        let mut all = prompts::list();
+        #[cfg(feature = "conformance")]
+        if self.conformance {
+            all.extend(crate::mcp::conformance::prompts());
+        }
         Ok(ListPromptsResult::with_all_items(all))
     }
 
@@ -252,6 +303,12 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        #[cfg(feature = "conformance")]
+        if self.conformance
+            && let Some(response) = crate::mcp::conformance::prompt(&request)
+        {
+            return response;
+        }
         prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
     }
 
@@ -262,5 +319,69 @@ impl ServerHandler for Handler {
     ) -> Result<CompleteResult, ErrorData> {
         let principal = self.principal(&cx)?;
         Ok(resources::complete(&self.corridor, &principal, &request))
+    }
+
+    #[cfg(feature = "conformance")]
+    #[expect(deprecated, reason = "older protocol versions set the level this way")]
+    async fn set_level(&self, _: rmcp::model::SetLevelRequestParams, _: Context) -> Result<(), ErrorData> {
+        self.fixture::<rmcp::model::SetLevelRequestMethod>()
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn subscribe(
+        &self,
+        request: rmcp::model::SubscribeRequestParams,
+        _: Context,
+    ) -> Result<(), ErrorData> {
+        self.fixture::<rmcp::model::SubscribeRequestMethod>()?;
+        crate::mcp::conformance::subscribe(request);
+        Ok(())
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn unsubscribe(
+        &self,
+        request: rmcp::model::UnsubscribeRequestParams,
+        _: Context,
+    ) -> Result<(), ErrorData> {
+        self.fixture::<rmcp::model::UnsubscribeRequestMethod>()?;
+        crate::mcp::conformance::unsubscribe(&request);
+        Ok(())
+    }
+
+    #[cfg(feature = "conformance")]
+    fn accepted_subscription_filter(
+        &self,
+        requested: &rmcp::model::SubscriptionFilter,
+    ) -> Option<rmcp::model::SubscriptionFilter> {
+        self.conformance.then(|| crate::mcp::conformance::accepted(requested))
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn listen(&self, context: rmcp::service::SubscriptionContext) -> Result<(), ErrorData> {
+        crate::mcp::conformance::listen(context).await;
+        Ok(())
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn get_task(
+        &self,
+        request: rmcp::model::GetTaskParams,
+        _: Context,
+    ) -> Result<rmcp::model::GetTaskResult, ErrorData> {
+        self.fixture::<rmcp::model::GetTaskMethod>()?;
+        crate::mcp::conformance::get_task(&request)
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn update_task(&self, request: rmcp::model::UpdateTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.fixture::<rmcp::model::UpdateTaskMethod>()?;
+        crate::mcp::conformance::update_task(request)
+    }
+
+    #[cfg(feature = "conformance")]
+    async fn cancel_task(&self, request: rmcp::model::CancelTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.fixture::<rmcp::model::CancelTaskMethod>()?;
+        crate::mcp::conformance::cancel_task(&request)
     }
 }

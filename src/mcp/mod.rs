@@ -1,5 +1,7 @@
 //! The Model Context Protocol: a thin handler over the corridor. No rule lives here.
 
+#[cfg(feature = "conformance")]
+mod conformance;
 mod handler;
 mod prompts;
 mod resources;

@@ -45,12 +45,17 @@ pub(super) fn list(corridor: &Corridor, principal: &Principal) -> Vec<Resource> 
     let mut all = vec![
         Resource::new("audit://events/recent/50", "audit-recent")
             .with_title("Recent events")
+            .with_description("What happened, newest first")
             .with_mime_type("application/json"),
     ];
     for id in devices {
-        for (part, title) in [("overview", "Overview"), ("health", "Health")] {
+        for (part, title, about) in [
+            ("overview", "Overview", "What the router is and how it is doing"),
+            ("health", "Health", "A look at the router, judged"),
+        ] {
             let resource = Resource::new(format!("device://{id}/{part}"), format!("{id}-{part}"))
                 .with_title(format!("{title} of {id}"))
+                .with_description(about)
                 .with_mime_type("application/json");
             all.push(resource);
         }

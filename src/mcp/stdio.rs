@@ -30,7 +30,7 @@ async fn serve<R, W>(
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let handler = Handler::new(corridor, PrincipalSource::Fixed(Box::new(principal)));
+    let handler = Handler::new(corridor, PrincipalSource::Fixed(Box::new(principal)), false);
     let started = handler.serve_with_ct((reads, writes), shutdown.child_token()).await;
     match started {
         Ok(running) => {

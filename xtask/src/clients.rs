@@ -31,6 +31,11 @@ fn python() -> Result<(String, PathBuf), String> {
     let stamp = folder.join("installed");
     if !std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        if Run::new("python3").args(["-m", "pip", "--version"]).done().is_err() {
+            Run::new("apt-get")
+                .args(["install", "--yes", "--no-install-recommends", "python3-pip"])
+                .done()?;
+        }
         Run::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
             .args([&folder])

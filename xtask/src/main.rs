@@ -1,8 +1,9 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | bless`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod clients;
+mod conformance;
 mod demo;
 mod errors;
 mod licences;
@@ -45,6 +46,8 @@ enum Chore {
     },
     /// Real protocol clients against a demo.
     Clients,
+    /// The official conformance suite against a demo; prints its totals.
+    Conformance,
     /// Write what is missing: fixtures of events, pages of error codes. Never rewrites an old one.
     Bless,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             }),
         ]),
         Chore::Clients => sections(&[Section::new("clients", clients::run)]),
+        Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
         Chore::Bless => sections(&[
             Section::new("error pages", errors::bless),
             Section::new("event fixtures", || {
@@ -94,5 +98,6 @@ fn test() -> bool {
     let mut all = check();
     all.push(Section::new("tests", || run::tests(&["--workspace"]).done()));
     all.push(Section::new("clients", clients::run));
+    all.push(Section::new("conformance", conformance::run));
     sections(&all)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// One feature set for everything that is built for tests and demo, so that it is built once.
-pub(crate) const FEATURES: [&str; 2] = ["--features", "appliance/crash-points"];
+pub(crate) const FEATURES: [&str; 2] = ["--features", "appliance/conformance,appliance/crash-points"];
 
 /// A named part of a chore.
 pub(crate) struct Section {
