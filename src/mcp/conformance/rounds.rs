@@ -249,6 +249,17 @@ pub(super) fn prompt(request: &GetPromptRequestParams) -> Result<GetPromptRespon
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).into())
 }
 
+/// The name that a call brings, or the question for it: what a task asks before it exists.
+pub(super) fn name_or_question(
+    request: &CallToolRequestParams,
+) -> Result<Result<String, CallToolResponse>, ErrorData> {
+    const ROUND: Round = &[("user_name", NAME)];
+    match answers(ROUND, request.input_responses.as_ref()) {
+        Some(answers) => Ok(Ok(answers.join(", "))),
+        None => Ok(Err(asked(ROUND, None)?.into())),
+    }
+}
+
 /// A form as the tasks' fixtures ask it.
 pub(super) fn form(
     message: &'static str,

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::mcp::{
     conformance::{
-        rounds::form,
+        rounds::{form, name_or_question},
         tools::{properties, tool},
     },
     handler::Context,
@@ -69,12 +69,19 @@ pub(super) async fn call(
         let who = given("name").and_then(|v| v.as_str()).unwrap_or("World");
         return Ok(said(format!("Hello, {who}!")).into());
     }
+    let mut who = String::new();
+    if name == "test_tool_with_task" {
+        match name_or_question(request)? {
+            Ok(answered) => who = answered,
+            Err(question) => return Ok(question),
+        }
+    }
     let seconds = given("seconds").and_then(serde_json::Value::as_u64).unwrap_or(1).min(SECONDS_MAX);
     let knows_tasks = cx.client_capabilities().is_some_and(|can| can.supports_tasks());
     if knows_tasks && !(name == "slow_compute" && seconds == 0) {
         let options = TaskOptions::new().with_poll_interval_ms(200);
-        let task =
-            TASKS.spawn(options, move |task| Box::pin(async move { work(&name, seconds, &task).await }));
+        let task = TASKS
+            .spawn(options, move |task| Box::pin(async move { work(&name, seconds, &who, &task).await }));
         return Ok(CreateTaskResult::new(task).into());
     }
     if name == "failing_job" {
@@ -88,7 +95,7 @@ pub(super) async fn call(
     Ok(said(format!("{name}: done at once")).into())
 }
 
-async fn work(name: &str, seconds: u64, task: &TaskContext) -> Result<CallToolResult, TaskExit> {
+async fn work(name: &str, seconds: u64, who: &str, task: &TaskContext) -> Result<CallToolResult, TaskExit> {
     match name {
         "slow_compute" => tokio::select! {
             () = task.cancelled() => Err(TaskExit::Cancelled),
@@ -112,7 +119,7 @@ async fn work(name: &str, seconds: u64, task: &TaskContext) -> Result<CallToolRe
             let (first, second) = tokio::try_join!(first, second)?;
             Ok(said(format!("{} and {}", first["content"]["name"], second["content"]["name"])))
         }
-        _ => Ok(said("Task completed")),
+        _ => Ok(said(format!("Task completed for {who}"))),
     }
 }
 
