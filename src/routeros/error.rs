@@ -132,11 +132,11 @@ impl RouterError {
         let failure = match &self {
             Self::Unknown => Failure::new(Code::UnknownDevice, "there is no such device").hint("list_devices shows all"),
             Self::Unconfirmed => Failure::new(Code::TrustUnconfirmed, "nobody has confirmed this router's key yet")
-                .hint("an admin runs `appliance device test` and `appliance device edit --trust`"),
+                .hint("an admin compares the key on the router and runs `appliance device edit DEVICE --trust-spki HEX`"),
             Self::Quarantined => Failure::new(Code::DeviceQuarantined, "this router showed another key than the confirmed one; nothing is sent to it")
-                .hint("an admin compares the key on the router and confirms it with `appliance device edit --trust`"),
+                .hint("an admin compares the key on the router and confirms it with `appliance device edit DEVICE --trust-spki HEX`"),
             Self::Mismatch { .. } => Failure::new(Code::TlsMismatch, "this router showed another key than the confirmed one; no login was sent")
-                .hint("an admin compares the key on the router and confirms it with `appliance device edit --trust`"),
+                .hint("an admin compares the key on the router and confirms it with `appliance device edit DEVICE --trust-spki HEX`"),
             Self::AddressRefused { why } => Failure::new(Code::DeviceUnreachable, format!("this router's address may not be called: {why}"))
                 .hint("see `routers.allow_networks` and `routers.allow_loopback` in the configuration"),
             Self::NotTicketed => Failure::new(Code::Bug, "a write without its ticket was stopped"),
