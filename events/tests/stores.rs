@@ -138,12 +138,12 @@ fn with_format(path: &Path, format: u32) {
 fn stores_of_other_formats_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = made(&folder);
-    with_format(&path, 2);
+    with_format(&path, 3);
     let newer = open(&path).unwrap_err();
-    assert!(matches!(newer, OpenError::NewerFormat { found: 2, known: 1, .. }), "{newer}");
-    with_format(&path, 0);
+    assert!(matches!(newer, OpenError::NewerFormat { found: 3, known: 2, .. }), "{newer}");
+    with_format(&path, 1);
     let older = open(&path).unwrap_err();
-    assert!(matches!(older, OpenError::OlderFormat { found: 0, known: 1, .. }), "{older}");
+    assert!(matches!(older, OpenError::OlderFormat { found: 1, known: 2, .. }), "{older}");
     let looked = audit::verify(&Source::Store(path), &audit::Options::default(), &mut |_| {});
     assert!(matches!(looked, Err(AuditError::Open(OpenError::OlderFormat { .. }))));
 }

@@ -23,8 +23,8 @@ use crate::{
 const ROW_BYTES_TARGET: usize = 64 * 1024;
 /// The largest batch: the writer groups far less.
 const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// More keys than this are not held back from the derived tables (about 6 MB).
-const PENDING_KEYS_MAX: usize = 65_536;
+/// More entries than this are not held back from the derived tables (about 1 MB).
+const PENDING_ENTRIES_MAX: usize = 65_536;
 
 /// A batch ready to be written.
 #[derive(Debug, Default)]
@@ -54,9 +54,9 @@ impl EventLog {
         }
         let newest = batch.iter().map(|event| event.at).max();
         let batch = prepare(&self.shared.tail(), batch)?;
-        let pending = self.shared.tail().index.len() + batch.growth.index.len();
+        let pending = self.shared.tail().histories.entries() + batch.growth.histories.entries();
         let flush =
-            self.commits_since_flush + 1 >= self.options.flush_every_commits || pending > PENDING_KEYS_MAX;
+            self.commits_since_flush + 1 >= self.options.flush_every_commits || pending > PENDING_ENTRIES_MAX;
         let note = newest
             .filter(|at| self.checkpoint_due(batch.growth.head, *at))
             .map(|at| tend::sign(&self.signer, self.store_id, &batch.growth, at));

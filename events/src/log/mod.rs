@@ -4,7 +4,7 @@
 //! - [`LogReader`] is cheap to clone and works from any thread; it never keeps the store's handle between pages.
 //! - A commit that fails is *unknown*, never "undone": [`EventLog::reopen`] tells what became of it.
 //!
-//! Where things are: `append` the hot path, `tend` what may wait (indexes, tiles, checkpoints), `open` and `reopen`,
+//! Where things are: `append` the hot path, `tend` what may wait (histories, tiles, checkpoints), `open` and `reopen`,
 //! `read`, and under them `tables` (what is on disk), `rows` (frames out of tables), `tail` (what is not flushed yet),
 //! `storage` (files and other backends).
 
@@ -57,7 +57,7 @@ use crate::{
 pub struct OpenOptions {
     /// Memory for pages of the store.
     pub cache_bytes: usize,
-    /// Indexes and tiles are written, and the store is made quick to reopen, with every n-th commit.
+    /// Histories and tiles are written, and the store is made quick to reopen, with every n-th commit.
     pub flush_every_commits: u32,
     /// A checkpoint is signed after this many events …
     pub checkpoint_every_events: u64,
@@ -118,7 +118,7 @@ pub struct EventLog {
     signer: Signer,
     options: OpenOptions,
     store_id: StoreId,
-    /// Commits since indexes and tiles were flushed and the store was made quick to reopen.
+    /// Commits since histories and tiles were flushed and the store was made quick to reopen.
     commits_since_flush: u32,
     last_checkpoint: LastCheckpoint,
     /// Set by a failed commit, cleared by `reopen`.

@@ -1,6 +1,6 @@
 //! Looking into the log. Every answer is read in one transaction; nothing is held between answers.
 
-use std::{ops::Bound, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use redb::{ReadTransaction, ReadableTable as _};
 
@@ -78,16 +78,24 @@ impl LogReader {
         let Some(prefix) = about.prefix() else {
             return self.read(|txn| newest_of_all(txn, before, max));
         };
+        let before = before.unwrap_or(Seq(u64::MAX));
         let low = index::key(prefix.clone(), tables::BEFORE_ALL);
-        let high = index::key(prefix, before.unwrap_or(Seq(u64::MAX)));
-        let unflushed = || self.unflushed(&low, &high, max);
+        let high = index::key(prefix.clone(), before);
+        let unflushed = || self.shared.tail().histories.newest(&prefix, before, max);
         self.read_after(unflushed, |txn, mut seqs| {
-            let table = txn.open_table(tables::INDEX)?;
-            for entry in table.range(low.as_slice()..high.as_slice())?.rev().take(max) {
-                seqs.extend(index::seq_of(entry?.0.value()));
+            let table = txn.open_table(tables::HISTORIES)?;
+            // What was flushed since the tail was looked at stands in both.
+            let oldest = seqs.last().copied().unwrap_or(before);
+            for entry in table.range(low.as_slice()..high.as_slice())?.rev() {
+                if seqs.len() >= max {
+                    break;
+                }
+                let (key, value) = entry?;
+                let row = index::seqs_of(key.value(), value.value()).ok_or_else(|| {
+                    Fault::damaged(tables::BEFORE_ALL, "a row of a history is not readable")
+                })?;
+                seqs.extend(row.into_iter().rev().filter(|seq| *seq < oldest));
             }
-            seqs.sort_unstable_by(|a, b| b.cmp(a));
-            seqs.dedup();
             seqs.truncate(max);
             let mut found = Vec::with_capacity(seqs.len());
             for seq in seqs {
@@ -95,12 +103,6 @@ impl LogReader {
             }
             Ok(found)
         })
-    }
-
-    fn unflushed(&self, low: &[u8], high: &[u8], max: usize) -> Vec<Seq> {
-        let range = (Bound::Included(low), Bound::Excluded(high));
-        let tail = self.shared.tail();
-        tail.index.range::<[u8], _>(range).rev().take(max).filter_map(|key| index::seq_of(key)).collect()
     }
 
     /// A row of a side table.

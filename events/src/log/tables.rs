@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The format of the tables, written into `meta`; raised when an older version could not read them.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Rows of ledger frames, keyed by the first Seq of the row.
 pub(crate) const LEDGER: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("ledger");
@@ -20,9 +20,9 @@ pub(crate) const SAMPLES: TableDefinition<'static, u64, &'static [u8]> = TableDe
 /// Signed notes, keyed by the newest Seq they speak of.
 pub(crate) const CHECKPOINTS: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("checkpoints");
-/// Derived: subject and Seq → nothing. Keys are made in `index`.
-pub(crate) const INDEX: TableDefinition<'static, &'static [u8], &'static [u8]> =
-    TableDefinition::new("index");
+/// Derived: subject and first Seq → distances to the next Seqs. Rows are made in `index`.
+pub(crate) const HISTORIES: TableDefinition<'static, &'static [u8], &'static [u8]> =
+    TableDefinition::new("histories");
 /// Derived: level and index → root of a complete subtree of 256^level leaves, and its first Seq.
 pub(crate) const TILES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("tiles");
 /// Small facts about the store.

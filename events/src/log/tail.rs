@@ -1,14 +1,15 @@
 //! What readers and the writer share: the database in a swappable cell, and the derived data not flushed yet.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::{
-    Head, index,
+    Head,
+    index::Histories,
     tables::{self, Flushed, Tile},
 };
 use crate::{
@@ -34,7 +35,7 @@ pub(crate) struct Tail {
     /// The Seq of the first leaf of the newest block of 256 leaves.
     pub block_first: Seq,
     pub tiles: BTreeMap<u64, Tile>,
-    pub index: BTreeSet<Vec<u8>>,
+    pub histories: Histories,
 }
 
 /// What a batch adds to the tail, worked out before the commit and taken in after it.
@@ -44,7 +45,7 @@ pub(crate) struct Growth {
     pub frontier: Frontier,
     pub block_first: Seq,
     pub tiles: Vec<(u64, Tile)>,
-    pub index: Vec<Vec<u8>>,
+    pub histories: Histories,
 }
 
 impl Growth {
@@ -68,7 +69,7 @@ impl Growth {
                 tiles.push((tables::tile_key(log2 / 8, index), tables::tile(root, first)));
             }
         });
-        self.index.extend(index::keys(seq, actor, subjects));
+        self.histories.add(seq, actor, subjects);
         self.head = self.head.max(seq);
     }
 
@@ -96,13 +97,13 @@ impl Tail {
         self.frontier = growth.frontier;
         self.block_first = growth.block_first;
         self.tiles.extend(growth.tiles);
-        self.index.extend(growth.index);
+        self.histories.absorb(growth.histories);
     }
 
     /// Everything up to now is in the derived tables.
     pub(crate) fn forget_flushed(&mut self) {
         self.tiles.clear();
-        self.index.clear();
+        self.histories.clear();
     }
 
     fn head(&self) -> Head {

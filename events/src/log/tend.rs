@@ -95,11 +95,11 @@ impl EventLog {
     }
 }
 
-/// Writes index keys and tiles of the tail and of what is being added, and how far they go.
+/// Writes histories and tiles of the tail and of what is being added, and how far they go.
 pub(super) fn write_derived(txn: &WriteTransaction, tail: &Tail, growth: &Growth) -> Result<(), redb::Error> {
-    let mut index = txn.open_table(tables::INDEX)?;
-    for key in tail.index.iter().chain(&growth.index) {
-        index.insert(key.as_slice(), [].as_slice())?;
+    let mut histories = txn.open_table(tables::HISTORIES)?;
+    for (key, seqs) in tail.histories.rows(&growth.histories) {
+        histories.insert(key.as_slice(), seqs.as_slice())?;
     }
     let mut tiles = txn.open_table(tables::TILES)?;
     let added = growth.tiles.iter().map(|(key, tile)| (key, tile));
