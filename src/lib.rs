@@ -11,7 +11,7 @@
 //!  4 engine
 //!  3 projections   changes   access
 //!  2 domain   routeros   (crate snapshots)
-//!  1 (crate events)   failure   telemetry
+//!  1 (crate events)   failure   telemetry   memory
 //! ```
 //!
 //! Start reading at [`tools::call`] for a call's way in, [`engine`] for how a decision becomes durable, and [`domain`]
@@ -26,6 +26,7 @@ pub mod engine;
 pub mod failure;
 pub mod http;
 pub mod mcp;
+pub mod memory;
 pub mod projections;
 pub mod routeros;
 pub mod runner;

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// Rooms and their floors; arrows go down only.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("main", 10),
     ("cli", 9),
     ("appliance", 8),
@@ -21,6 +21,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("routeros", 2),
     ("failure", 1),
     ("telemetry", 1),
+    ("memory", 1),
     ("lib", 11),
     ("tests", 12),
 ];

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::faults::writes;
 
@@ -21,6 +21,8 @@ pub struct Entry {
     pub order: u64,
     /// When it arrived: microseconds since the process first looked.
     pub at_us: u64,
+    /// When it arrived by the machine's clock: microseconds since 1970.
+    pub unix_us: u64,
     /// The user, as far as one was named.
     pub user: String,
     /// The method.
@@ -58,16 +60,19 @@ impl Kept {
 }
 
 impl Journal {
+    #[expect(clippy::disallowed_methods, reason = "a router has a clock; nothing here is replayed")]
     /// Writes down an arrival and gives it its place.
     pub fn arrived(&self, user: &str, method: &str, path: &str, query: &str, body: &[u8]) -> u64 {
         static EPOCH: OnceLock<Instant> = OnceLock::new();
         let at_us = EPOCH.get_or_init(Instant::now).elapsed().as_micros();
+        let unix_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Inside the lock, so that one box's entries stand in their order.
         let order = ORDER.fetch_add(1, Ordering::SeqCst);
         let entry = Entry {
             order,
             at_us: u64::try_from(at_us).unwrap_or(u64::MAX),
+            unix_us: u64::try_from(unix_us).unwrap_or(u64::MAX),
             user: user.to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),

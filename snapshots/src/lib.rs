@@ -135,6 +135,7 @@ impl Store {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        events::crash::point("snapshot.before_write");
         fs::create_dir_all(&self.dir)?;
         let beside = path.with_extension(&UNFINISHED[1..]);
         let mut options = File::options();
@@ -145,7 +146,9 @@ impl Store {
         let mut file = options.open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        events::crash::point("snapshot.before_rename");
         fs::rename(&beside, path)?;
+        events::crash::point("snapshot.after_rename");
         File::open(&self.dir)?.sync_all()
     }
 

@@ -114,7 +114,9 @@ fn open_now(config: &Config) -> Result<(EventLog, Views), Failure> {
     }
     let signer = Signer::from_bytes(*keys::read(&config.store.checkpoint_key(), "checkpoint key")?);
     let log = EventLog::open(&file, signer, options(config)).map_err(store_failure)?;
+    events::crash::point("start.opened");
     let views = restore(&log, &config.store.snapshots())?;
+    events::crash::point("start.restored");
     Ok((log, views))
 }
 

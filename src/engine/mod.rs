@@ -27,9 +27,6 @@ use crate::{
 
 pub(crate) use clock::mint;
 
-/// Points at which a test can kill the process.
-pub const CRASH_POINTS: &[&str] = &["writer.before_append", "writer.after_append", "writer.before_answer"];
-
 /// Wishes that may wait; beyond it callers wait in turn.
 const COMMANDS_WAITING_MAX: usize = 1024;
 /// Records without a waiting caller (calls of read tools, samples); beyond it they are dropped and counted.

@@ -92,6 +92,9 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            if !requests.is_empty() {
+                events::crash::point("writer.dequeued");
+            }
             requests.retain_mut(|request| {
                 if let Command::RecordHealth(batch) = &mut request.wish.command {
                     if samples.samples.is_empty() {
@@ -181,6 +184,7 @@ impl Writer {
                 Err(refusal) => reply(answer, Err(refusal.into())),
             }
         }
+        events::crash::point("writer.decided");
         if batch.is_empty() {
             for waiter in waiting {
                 answer_empty(waiter);
@@ -215,6 +219,7 @@ impl Writer {
                 views.apply(envelope);
             }
         }
+        events::crash::point("writer.after_views");
         if let Some(last) = envelopes.last() {
             self.head.send_replace(last.seq);
         }
@@ -234,6 +239,7 @@ impl Writer {
             let committed = Committed { command_id: waiter.command_id, envelopes: mine, tickets: own };
             reply(waiter.answer, Ok(committed));
         }
+        events::crash::point("writer.after_answer");
     }
 
     /// A repeated wish: the facts are read back. Tickets are never given twice.
@@ -247,6 +253,7 @@ impl Writer {
 
     /// A commit failed, so its outcome is unknown: reopen, look, tell the callers the truth.
     fn recover(&mut self, error: &AppendError, waiting: Vec<Waiting>) {
+        events::crash::point("writer.before_recover");
         let since = clock::now();
         tracing::error!(%error, "a commit failed; reopening the store to see what became of it");
         self.storage.send_replace(Storage::Unavailable { why: error.to_string(), since });
@@ -289,6 +296,7 @@ impl Writer {
                 return;
             }
         }
+        events::crash::point("writer.after_recover");
         self.storage.send_replace(Storage::Ready);
         let lost = self.lost_records.load(Ordering::Relaxed).saturating_sub(lost_before);
         self.serve(vec![own(Command::RecordGap(AuditGap { from: since, to: clock::now(), calls: lost }))]);
@@ -328,6 +336,7 @@ impl Writer {
 
     fn save_snapshot(&self) {
         let Some(dir) = &self.options.snapshots else { return };
+        events::crash::point("writer.before_snapshot");
         let head = self.log.head();
         let saved = {
             let views = self.views.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -66,6 +66,7 @@ async fn serve(
     let _left = cancel.clone().drop_guard();
     let call = Call { principal, tool, params, cancel, progress: None };
     let answered = doors.corridor.call(call).await?;
+    events::crash::point("door.before_answer");
     Ok(reply::json(StatusCode::OK, &answered.value))
 }
 

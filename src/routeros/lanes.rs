@@ -36,10 +36,6 @@ use crate::routeros::{
     vault::Vault,
 };
 
-/// Points at which a test can kill the process.
-pub const CRASH_POINTS: &[&str] =
-    &["lane.write.before_turn", "lane.write.before_send", "lane.write.after_head", "lane.write.after_answer"];
-
 /// Tries of one read, the first included.
 const READ_TRIES_MAX: u32 = 3;
 /// Connection failures in a row after which a device is left alone for a moment.
@@ -205,6 +201,9 @@ impl Lanes {
         write: bool,
     ) -> Result<Body, RouterError> {
         let login = self.login(target, purpose)?;
+        if write {
+            events::crash::point("lane.write.login_opened");
+        }
         let lane = self.lane(&target.device_id, &login.user);
         if priority != Priority::Job {
             lane.awake()?;
@@ -213,6 +212,9 @@ impl Lanes {
             events::crash::point("lane.write.before_turn");
         }
         let turn = lane.queue.turn(priority, until.saturating_duration_since(Instant::now())).await?;
+        if write {
+            events::crash::point("lane.write.after_turn");
+        }
         let presence = self.hosts.enter(target, lock(&lane.health).epoch);
         let tls = target.trust != Trust::PlainHttp;
         let (house, at) = (Arc::clone(self), Arc::clone(&lane));
@@ -221,12 +223,12 @@ impl Lanes {
             events::crash::point("lane.write.before_send");
         }
         let running = tokio::spawn(async move {
-            let after_head = move || {
+            let note = move |point| {
                 if write {
-                    events::crash::point("lane.write.after_head");
+                    events::crash::point(point);
                 }
             };
-            let outcome = house.rest.send(&presence, tls, &login, request, after_head).await;
+            let outcome = house.rest.send(&presence, tls, &login, request, note).await;
             if write {
                 events::crash::point("lane.write.after_answer");
             }
@@ -341,6 +343,7 @@ impl Writer for Arc<Lanes> {
             if ticket.operation_sha256() != action_digest(action) {
                 return Err(RouterError::NotTicketed);
             }
+            events::crash::point("lane.write.ticket_checked");
             let started = Instant::now();
             let target = self.target(ticket.device_id())?;
             let request = request_of_action(action);

@@ -66,14 +66,14 @@ impl RestClient {
             .map(Self)
     }
 
-    /// Sends one request and follows it to its end.
+    /// Sends one request and follows it to its end. `note` hears where it stands.
     pub(super) async fn send(
         &self,
         at: &Presence,
         tls: bool,
         login: &Login,
         request: Request,
-        after_head: impl FnOnce() + Send,
+        note: impl Fn(&'static str) + Send,
     ) -> Result<Body, RouterError> {
         let scheme = if tls { "https" } else { "http" };
         let url = format!("{scheme}://{}:{}{}", at.host(), at.port(), request.path);
@@ -89,7 +89,7 @@ impl RestClient {
             building = building.header(header::CONTENT_TYPE, "application/json").body(body);
         }
         let mut response = building.send().await.map_err(sending_failed)?;
-        after_head();
+        note("lane.write.after_head");
         let status = response.status();
         let page = response
             .headers()
@@ -103,6 +103,7 @@ impl RestClient {
             }
             bytes.extend_from_slice(&chunk);
         }
+        note("lane.write.after_body");
         meaning(status, page, &bytes)
     }
 }

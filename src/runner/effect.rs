@@ -42,13 +42,16 @@ impl Runner {
         events::crash::point("runner.before_compare");
         let expected = if undo { &operation.expect_after } else { &operation.expect_before };
         match self.look(device_id, expected).await {
-            Ok(seen) if seen.matches(expected) => {}
+            Ok(seen) if seen.matches(expected) => events::crash::point("runner.after_compare"),
             Ok(_) if undo => {
                 return self.halt(job, Code::StepDiverged, "it changed since; not undone blindly").await;
             }
             Ok(_) if job.steps.iter().all(|step| step.status == StepStatus::Waiting) => {
                 let command = Command::StalePlan { job_id: job.job_id, device_id: device_id.clone() };
-                return self.submit(command).await.map(drop);
+                events::crash::point("runner.before_stale");
+                self.submit(command).await?;
+                events::crash::point("runner.after_stale");
+                return Ok(());
             }
             Ok(_) => return self.halt(job, Code::PlanStale, "it is not as the plan expects").await,
             Err(error) => {
@@ -82,7 +85,10 @@ impl Runner {
             // Nothing was sent, or the router turned the login away: nothing can have changed.
             let status = if worth_another_try(error) { StepStatus::NotApplied } else { StepStatus::Refused };
             let report = settled(job, step, status, error_code(error), String::new(), Vec::new());
-            return self.submit(Command::SettleStep(report)).await.map(drop);
+            events::crash::point("runner.before_refused");
+            self.submit(Command::SettleStep(report)).await?;
+            events::crash::point("runner.after_refused");
+            return Ok(());
         }
         if error.as_ref().is_some_and(|error| error.words().is_none()) {
             // The answer is lost. Say so first: if we die while reading, the doubt is on record.
@@ -94,7 +100,9 @@ impl Runner {
                 String::new(),
                 Vec::new(),
             );
+            events::crash::point("runner.before_doubt");
             self.submit(Command::SettleStep(report)).await?;
+            events::crash::point("runner.after_doubt");
             return Ok(());
         }
         self.report(job, plan, step_id, undo, error.as_ref()).await
@@ -112,8 +120,10 @@ impl Runner {
         let (step, operation) = step_of(job, plan, step_id)?;
         let device_id = &step.layout.device_id;
         let words = error.and_then(RouterError::words).unwrap_or_default().to_owned();
-        events::crash::point("runner.before_settle");
-        let report = match self.look(device_id, &operation.expect_after).await {
+        events::crash::point("runner.before_read_back");
+        let seen = self.look(device_id, &operation.expect_after).await;
+        events::crash::point("runner.after_read_back");
+        let report = match seen {
             Ok(seen) => {
                 let verdict = judge(operation, &seen);
                 let status = match (verdict, undo) {
@@ -136,8 +146,9 @@ impl Runner {
                 settled(job, step, StepStatus::InDoubt, code, words, Vec::new())
             }
         };
+        events::crash::point("runner.before_report");
         self.submit(Command::SettleStep(report)).await?;
-        events::crash::point("runner.after_settle");
+        events::crash::point("runner.after_report");
         Ok(())
     }
 

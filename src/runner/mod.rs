@@ -29,18 +29,6 @@ use crate::{
     routeros::port::{Reader, Writer},
 };
 
-/// Points at which a test can kill the process.
-pub const CRASH_POINTS: &[&str] = &[
-    "runner.before_compare",
-    "runner.before_begin",
-    "runner.after_begin",
-    "runner.after_write",
-    "runner.before_settle",
-    "runner.after_settle",
-    "runner.before_status",
-    "runner.after_status",
-];
-
 /// Looked at this often even when nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Jobs carried out at once; further ones wait for their turn.
@@ -164,6 +152,7 @@ impl Runner {
     }
 
     async fn take_one(&self, job: &JobState, plan: &Plan, failures: &mut u32) -> Result<Pace, Failure> {
+        events::crash::point("runner.picked");
         match next(job, plan) {
             Need::Nothing => Ok(Pace::Rest),
             Need::Status(status, reason) => {
@@ -185,7 +174,9 @@ impl Runner {
                 if *failures == settle::TRIES_BEFORE_STUCK && job.status != JobStatus::Stuck {
                     let reason = "a router cannot be read, so what became of a write is not known".to_owned();
                     let status = JobStatus::Stuck;
+                    events::crash::point("settle.before_stuck");
                     self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await?;
+                    events::crash::point("settle.after_stuck");
                 }
                 Ok(Pace::After(settle::pause_after(*failures)))
             }

@@ -134,8 +134,10 @@ impl Runner {
         step_id: StepId,
     ) -> Result<bool, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
-        events::crash::point("runner.before_settle");
-        let Ok(seen) = self.look(&step.layout.device_id, &operation.expect_after).await else {
+        events::crash::point("settle.before_read");
+        let seen = self.look(&step.layout.device_id, &operation.expect_after).await;
+        events::crash::point("settle.after_read");
+        let Ok(seen) = seen else {
             if step.status == StepStatus::Started {
                 let code = Some(Code::InDoubt.as_str().to_owned());
                 let report = settled(job, step, StepStatus::InDoubt, code, String::new(), Vec::new());
@@ -156,8 +158,9 @@ impl Runner {
         };
         let report =
             settled(job, step, status, code, step.detail.clone(), seen.observed(&operation.expect_after));
+        events::crash::point("settle.before_report");
         self.submit(Command::SettleStep(report)).await?;
-        events::crash::point("runner.after_settle");
+        events::crash::point("settle.after_report");
         Ok(true)
     }
 }

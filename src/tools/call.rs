@@ -97,6 +97,7 @@ impl Corridor {
                 return Err(failure);
             }
         };
+        events::crash::point("corridor.admitted");
         let spec = &def.spec;
         let named: Vec<DeviceId> = devices.values().cloned().collect();
         let cx = Arc::new(Cx {
@@ -140,9 +141,11 @@ impl Corridor {
         let record = Command::RecordCall(called);
         if spec.demand.kind == Kind::Write {
             // What changed something is on disk before the caller hears of it.
+            events::crash::point("corridor.before_record");
             if let Err(failure) = self.shared.engine.submit(principal.actor, record).await {
                 log_failure(spec.name, &failure);
             }
+            events::crash::point("corridor.after_record");
         } else {
             self.shared.engine.record(principal.actor, record);
         }

@@ -275,7 +275,9 @@ impl Cx {
         }
         let policy = Some(format!("immediate_writes:{}", environment.as_str()));
         let plan = Box::new(plan);
+        events::crash::point("plan.before_propose");
         self.submit(Command::ProposePlan { plan, approval_token_sha256: String::new(), policy }).await?;
+        events::crash::point("plan.after_propose");
         self.progress(1.0, Some(3.0), "approved by policy");
         let job_id = self.start(plan_id, steps, None).await?;
         self.progress(2.0, Some(3.0), "started");
@@ -320,7 +322,9 @@ impl Cx {
         let job_id = mint!(JobId);
         let step_ids = (0..steps).map(|_| mint!(StepId)).collect();
         let approval_token_sha256 = approval_token.map(|token| hex(&Sha256::digest(token.as_bytes())));
+        events::crash::point("job.before_start");
         self.submit(Command::StartJob { plan_id, job_id, step_ids, approval_token_sha256 }).await?;
+        events::crash::point("job.after_start");
         Ok(job_id)
     }
 

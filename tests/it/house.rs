@@ -241,6 +241,11 @@ pub fn raw(host: &str, bytes: &[u8]) -> Reply {
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
+    reply_of(&answer)
+}
+
+/// An answer's bytes, taken apart; status 0 when there is none.
+pub fn reply_of(answer: &[u8]) -> Reply {
     let at = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
     let head = String::from_utf8_lossy(&answer[..at]).into_owned();
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);

@@ -62,11 +62,17 @@ impl EventLog {
             .map(|at| tend::sign(&self.signer, self.store_id, &batch.growth, at));
 
         let outcome = self.shared.with_database(|database| -> Result<(), redb::Error> {
+            crash::point("log.append.before_begin");
             let txn = begin(database, flush)?;
             write_rows(&txn, &batch)?;
-            side::write(&txn, side)?;
+            crash::point("log.append.after_rows");
+            if !side.is_empty() {
+                side::write(&txn, side)?;
+                crash::point("log.append.after_side");
+            }
             if flush {
                 tend::write_derived(&txn, &self.shared.tail(), &batch.growth)?;
+                crash::point("log.append.after_derived");
             }
             if let Some((note, last)) = &note {
                 tend::write_checkpoint(&txn, last.seq, note)?;
@@ -111,6 +117,7 @@ impl EventLog {
                 tail.forget_flushed();
             }
         }
+        crash::point("log.append.absorbed");
         self.commits_since_flush = if flushed { 0 } else { self.commits_since_flush + 1 };
         if let Some((note, last)) = note {
             self.last_checkpoint = last;

@@ -33,9 +33,12 @@ impl EventLog {
     /// # Errors
     /// When the last writes fail. Events that were appended are durable either way.
     pub fn close(mut self, at: Moment) -> Result<(), AppendError> {
+        crash::point("log.close.before");
         let unsigned = self.head().seq > self.last_checkpoint.seq;
         self.flush(at, unsigned)?;
-        match self.shared.take_database().map(redb::Database::close) {
+        let closed = self.shared.take_database().map(redb::Database::close);
+        crash::point("log.close.after");
+        match closed {
             Some(Err(error)) => Err(AppendError::Unknown(append_source(error.into()))),
             Some(Ok(())) | None => Ok(()),
         }
@@ -86,6 +89,7 @@ impl EventLog {
         crash::point("log.checkpoint.before_file");
         let written = File::options().create(true).append(true).open(path).and_then(|mut file| {
             file.write_all(format!("{note}\n").as_bytes())?;
+            crash::point("log.checkpoint.after_write");
             file.sync_data()
         });
         crash::point("log.checkpoint.after_file");

@@ -77,6 +77,7 @@ pub(super) async fn keep(
         .vault()
         .seal(device_id, credential_id, purpose, &password.0)
         .map_err(|error| Failure::new(Code::Bug, "the login could not be sealed").log(error))?;
+    events::crash::point("vault.sealed");
     let old = cx.view(|views| {
         views
             .state
