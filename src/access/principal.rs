@@ -83,6 +83,11 @@ impl Scope {
         text.parse().map(Self::Device).map_err(|error| format!("`{text}`: {error}"))
     }
 
+    /// True when every device that `other` can ever mean is meant by this. A tag may come and go, so it covers no id.
+    fn includes(&self, other: &Self) -> bool {
+        matches!(self, Self::All) || self == other
+    }
+
     fn covers(&self, device_id: &DeviceId, tags: &BTreeMap<String, String>) -> bool {
         match self {
             Self::All => true,
@@ -212,17 +217,75 @@ impl Principal {
         self.scopes.iter().any(|scope| scope.covers(&device.device_id, &device.settings.tags))
     }
 
+    /// Nobody hands out more than they have: environments and scopes of a new token must be among one's own.
+    ///
+    /// # Errors
+    /// `environment_denied`, `device_out_of_scope`.
+    pub fn may_grant(&self, environments: &[Environment], scopes: &[Scope]) -> Result<(), Failure> {
+        if let Some(wider) = environments.iter().find(|wanted| !self.environments.contains(wanted)) {
+            return Err(Failure::new(
+                Code::EnvironmentDenied,
+                format!("you may not grant environment {}: your own token does not have it", wider.as_str()),
+            ));
+        }
+        let covered = |wanted: &Scope| self.scopes.iter().any(|own| own.includes(wanted));
+        if !scopes.iter().all(covered) {
+            return Err(Failure::new(
+                Code::DeviceOutOfScope,
+                "`device_scopes`: reach further than your own token does",
+            )
+            .hint("grant scopes that your own token lists, or ask an admin whose token has `*`"));
+        }
+        Ok(())
+    }
+
+    /// A device that is registered or changed stays within the reach of who does it.
+    ///
+    /// # Errors
+    /// `environment_denied`, `device_out_of_scope`.
+    pub fn may_register(
+        &self,
+        device_id: &DeviceId,
+        environment: Environment,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        if !self.environments.contains(&environment) {
+            return Err(Failure::new(
+                Code::EnvironmentDenied,
+                format!("you may not put devices into environment {}", environment.as_str()),
+            ));
+        }
+        if !self.scopes.iter().any(|scope| scope.covers(device_id, tags)) {
+            return Err(Failure::new(
+                Code::DeviceOutOfScope,
+                "your token's device scopes would not reach this device",
+            )
+            .hint("give it a tag that your token covers, or ask an admin whose token has `*`"));
+        }
+        Ok(())
+    }
+
+    /// True when nothing is outside the principal's reach.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.scopes.contains(&Scope::All)
+            && [Environment::Lab, Environment::Staging, Environment::Prod]
+                .iter()
+                .all(|environment| self.environments.contains(environment))
+    }
+
     /// True when the principal may see the device: inside scopes and environments.
     #[must_use]
     pub fn sees(&self, device: &Device) -> bool {
         self.covers(device) && self.environments.contains(&device.settings.environment)
     }
 
-    /// True when the principal may see an event: admins everything, others what they did themselves and what is about
-    /// devices they see.
+    /// True when the principal may see an event: what they did themselves, and what is about devices they see. Admins of
+    /// unlimited reach see everything; the parameters of a call may name any device, whatever the call is filed under.
     #[must_use]
     pub fn sees_event(&self, state: &State, envelope: &Envelope) -> bool {
-        if self.actor.role == Role::Admin || envelope.actor.name == self.actor.name {
+        let all = self.actor.role == Role::Admin && self.is_unlimited();
+        if all || envelope.actor.name == self.actor.name {
             return true;
         }
         let devices = envelope.event.subjects().devices;

@@ -14,7 +14,7 @@ use events::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Refusal, State},
+    domain::{Login, Refusal, State},
     failure::Code,
 };
 
@@ -99,6 +99,8 @@ pub(super) fn add(
     state: &State,
     device_id: DeviceId,
     settings: DeviceSettings,
+    trust: Option<Trust>,
+    logins: Vec<Login>,
 ) -> Result<Vec<Event>, Refusal> {
     if state.devices.contains_key(&device_id) {
         return Err(Refusal::new(Code::AlreadyExists, format!("there is a device `{device_id}` already")));
@@ -110,27 +112,55 @@ pub(super) fn add(
         ));
     }
     check(state, &device_id, &settings)?;
-    Ok(vec![DeviceAdded { device_id, settings }.into()])
+    let mut events: Vec<Event> = vec![DeviceAdded { device_id: device_id.clone(), settings }.into()];
+    if let Some(trust) = trust {
+        check_trust(&trust)?;
+        events.push(DeviceTrusted { device_id: device_id.clone(), trust }.into());
+    }
+    for login in logins {
+        events.push(login_set(&device_id, login)?);
+    }
+    Ok(events)
 }
 
 pub(super) fn edit(
     state: &State,
     device_id: DeviceId,
     settings: DeviceSettings,
+    trust: Option<Trust>,
+    logins: Vec<Login>,
 ) -> Result<Vec<Event>, Refusal> {
     let device = state.device(&device_id)?;
-    if device.settings == settings {
-        return Ok(Vec::new());
+    let mut events: Vec<Event> = Vec::new();
+    if device.settings != settings {
+        check(state, &device_id, &settings)?;
+        not_in_job(state, &device_id)?;
+        let moved = device.settings.management_ip != settings.management_ip
+            || device.settings.management_port != settings.management_port;
+        events.push(DeviceEdited { device_id: device_id.clone(), settings }.into());
+        // A quarantine is ended by new trust only.
+        if moved && !matches!(device.status, DeviceStatus::Pending | DeviceStatus::Quarantined) {
+            events.push(status_change(device, DeviceStatus::Pending, "moved"));
+        }
     }
-    check(state, &device_id, &settings)?;
-    not_in_job(state, &device_id)?;
-    let moved = device.settings.management_ip != settings.management_ip
-        || device.settings.management_port != settings.management_port;
-    let mut events: Vec<Event> = vec![DeviceEdited { device_id: device_id.clone(), settings }.into()];
-    if moved && device.status != DeviceStatus::Pending {
-        events.push(status_change(device, DeviceStatus::Pending, "moved"));
+    if let Some(trust) = trust {
+        events.extend(self::trust(state, device_id.clone(), trust)?);
+    }
+    for login in logins {
+        if let Some((old, _)) = device.credentials.get(&login.purpose) {
+            events.push(CredentialErased { device_id: device_id.clone(), credential_id: *old }.into());
+        }
+        events.push(login_set(&device_id, login)?);
     }
     Ok(events)
+}
+
+fn login_set(device_id: &DeviceId, login: Login) -> Result<Event, Refusal> {
+    let Login { credential_id, purpose, username } = login;
+    if username.is_empty() || username.len() > 128 || username.chars().any(char::is_control) {
+        return Err(Refusal::new(Code::InvalidParams, "`username`: 1–128 printable characters"));
+    }
+    Ok(CredentialSet { device_id: device_id.clone(), credential_id, purpose, username }.into())
 }
 
 fn not_in_job(state: &State, device_id: &DeviceId) -> Result<(), Refusal> {
@@ -156,14 +186,19 @@ pub(super) fn remove(state: &State, device_id: DeviceId, reason: String) -> Resu
     Ok(events)
 }
 
+fn check_trust(trust: &Trust) -> Result<(), Refusal> {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    match trust {
+        Trust::SpkiPin { sha256 } if sha256.len() != 64 || !sha256.chars().all(hex) => {
+            Err(Refusal::new(Code::InvalidParams, "`spki_sha256`: 64 lower-case hex digits"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn trust(state: &State, device_id: DeviceId, trust: Trust) -> Result<Vec<Event>, Refusal> {
     let device = state.device(&device_id)?;
-    if let Trust::SpkiPin { sha256 } = &trust {
-        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        if sha256.len() != 64 || !sha256.chars().all(hex) {
-            return Err(Refusal::new(Code::InvalidParams, "`spki_sha256`: 64 lower-case hex digits"));
-        }
-    }
+    check_trust(&trust)?;
     if device.trust == trust && device.quarantined.is_none() {
         return Ok(Vec::new());
     }
@@ -221,25 +256,6 @@ fn status_change(device: &Device, to: DeviceStatus, reason: &str) -> Event {
         reason: reason.to_owned(),
     }
     .into()
-}
-
-pub(super) fn set_credential(
-    state: &State,
-    device_id: DeviceId,
-    credential_id: CredentialId,
-    purpose: Purpose,
-    username: String,
-) -> Result<Vec<Event>, Refusal> {
-    let device = state.device(&device_id)?;
-    if username.is_empty() || username.len() > 128 || username.chars().any(char::is_control) {
-        return Err(Refusal::new(Code::InvalidParams, "`username`: 1–128 printable characters"));
-    }
-    let mut events: Vec<Event> = Vec::new();
-    if let Some((old, _)) = device.credentials.get(&purpose) {
-        events.push(CredentialErased { device_id: device_id.clone(), credential_id: *old }.into());
-    }
-    events.push(CredentialSet { device_id, credential_id, purpose, username }.into());
-    Ok(events)
 }
 
 pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {

@@ -73,22 +73,41 @@ impl Default for Rules {
     }
 }
 
+/// A login that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The record.
+    pub credential_id: CredentialId,
+    /// What for.
+    pub purpose: Purpose,
+    /// The router user.
+    pub username: String,
+}
+
 /// A wish. Identity comes with it from the door, never inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Register a device.
+    /// Register a device, with its trust and logins if they are known already: all of it or nothing.
     AddDevice {
         /// Its id, for ever.
         device_id: DeviceId,
         /// What the operator says.
         settings: DeviceSettings,
+        /// How it is recognised, when an admin has confirmed it.
+        trust: Option<Trust>,
+        /// Its logins; the sealed bytes travel beside the command, in the same transaction.
+        logins: Vec<Login>,
     },
-    /// Replace a device's settings.
+    /// Replace a device's settings, and its trust and logins where given: all of it or nothing.
     EditDevice {
         /// Which device.
         device_id: DeviceId,
         /// All settings from now on.
         settings: DeviceSettings,
+        /// How it is recognised from now on.
+        trust: Option<Trust>,
+        /// New logins; the sealed bytes travel beside the command, in the same transaction.
+        logins: Vec<Login>,
     },
     /// Take a device out, its logins with it.
     RemoveDevice {
@@ -126,17 +145,6 @@ pub enum Command {
         status: DeviceStatus,
         /// Why, in a stable word.
         reason: String,
-    },
-    /// A login was sealed (the sealed bytes travel beside the command, in the same transaction).
-    SetCredential {
-        /// Which device.
-        device_id: DeviceId,
-        /// The record.
-        credential_id: CredentialId,
-        /// What for.
-        purpose: Purpose,
-        /// The router user.
-        username: String,
     },
     /// Propose a plan.
     ProposePlan {
@@ -266,8 +274,12 @@ pub fn decide(
     at: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     match command {
-        Command::AddDevice { device_id, settings } => device::add(state, device_id, settings),
-        Command::EditDevice { device_id, settings } => device::edit(state, device_id, settings),
+        Command::AddDevice { device_id, settings, trust, logins } => {
+            device::add(state, device_id, settings, trust, logins)
+        }
+        Command::EditDevice { device_id, settings, trust, logins } => {
+            device::edit(state, device_id, settings, trust, logins)
+        }
         Command::RemoveDevice { device_id, reason } => device::remove(state, device_id, reason),
         Command::TrustDevice { device_id, trust } => device::trust(state, device_id, trust),
         Command::QuarantineDevice { device_id, seen_sha256 } => {
@@ -278,9 +290,6 @@ pub fn decide(
         }
         Command::ObserveDevice { device_id, status, reason } => {
             device::observe(state, device_id, status, reason)
-        }
-        Command::SetCredential { device_id, credential_id, purpose, username } => {
-            device::set_credential(state, device_id, credential_id, purpose, username)
         }
         Command::ProposePlan { plan, approval_token_sha256, policy } => {
             plan::propose(state, rules, actor, *plan, approval_token_sha256, policy, at)

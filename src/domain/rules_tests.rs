@@ -91,6 +91,8 @@ fn a_name_an_address_and_an_old_id_are_taken_once() {
     let add = |id: &str, name: &str, last: u8| Command::AddDevice {
         device_id: device_id(id),
         settings: settings(name, last, Environment::Lab),
+        trust: None,
+        logins: Vec::new(),
     };
     given.refused(&agent(), add("r1", "other", 9), Code::AlreadyExists);
     given.refused(&agent(), add("r9", "r1", 9), Code::AlreadyExists);

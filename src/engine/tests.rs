@@ -30,7 +30,12 @@ fn start() -> (Engine, Running) {
 
 fn add(n: u8) -> Command {
     let name = format!("r{n}");
-    Command::AddDevice { device_id: device_id(&name), settings: settings(&name, n, Environment::Lab) }
+    Command::AddDevice {
+        device_id: device_id(&name),
+        settings: settings(&name, n, Environment::Lab),
+        trust: None,
+        logins: Vec::new(),
+    }
 }
 
 #[tokio::test]
@@ -53,7 +58,17 @@ async fn many_at_once_share_commits_and_decide_in_one_order() {
         tasks.spawn(async move {
             let name = format!("r{n}");
             let settings = settings(&name, n / 4 + 1, Environment::Lab);
-            engine.submit(agent(), Command::AddDevice { device_id: device_id(&name), settings }).await
+            engine
+                .submit(
+                    agent(),
+                    Command::AddDevice {
+                        device_id: device_id(&name),
+                        settings,
+                        trust: None,
+                        logins: Vec::new(),
+                    },
+                )
+                .await
         });
     }
     let (mut yes, mut no) = (0, 0);

@@ -9,10 +9,10 @@ use std::{
 };
 
 use events::{
-    event::{Envelope, Keep, NewEvent},
+    event::{Envelope, Event, Keep, NewEvent},
     fold::Fold as _,
     ids::{CommandId, Seq},
-    log::{AppendError, Appended, EventLog, Settled},
+    log::{AppendError, Appended, EventLog, Settled, SideTable, SideWrite},
     principal::Actor,
     sample::HealthBatch,
     store::AuditGap,
@@ -172,6 +172,8 @@ impl Writer {
                 Ok(events) => {
                     let count = events.len();
                     for event in events {
+                        // Derived here and not by callers: two edits at once must not both erase the same old row.
+                        side.extend(erased(&event));
                         let new = NewEvent { at, actor: actor.clone(), command_id, event };
                         self.state.apply(&provisional(&new, self.log.head().seq.0 + batch.len() as u64 + 1));
                         batch.push(new);
@@ -345,6 +347,17 @@ impl Writer {
         if let Err(error) = snapshots::Store::new(dir).save(head.seq, head.root, &saved) {
             tracing::warn!(%error, "no snapshot was saved; the next start replays more of the log");
         }
+    }
+}
+
+/// The sealed row that goes away with a fact.
+fn erased(event: &Event) -> Option<SideWrite> {
+    match event {
+        Event::CredentialErased(erased) => {
+            let key = erased.credential_id.to_u128().to_be_bytes().to_vec();
+            Some(SideWrite::Erase { table: SideTable::Credentials, key })
+        }
+        _ => None,
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn caller(doors: &Doors, came: Came, headers: &HeaderMap, path: &str)
     };
     let Some(shown) = headers.get(header::AUTHORIZATION) else {
         return Ok(match came {
-            Came::Local(uid) => Some(Principal::local(uid, door)),
+            Came::Local(uid) => Some(doors.corridor.narrowed(Principal::local(uid, door))),
             Came::Tcp => None,
         });
     };
@@ -78,7 +78,7 @@ pub(super) fn caller(doors: &Doors, came: Came, headers: &HeaderMap, path: &str)
     let engine = &doors.corridor.shared().engine;
     let found = bearer.map(|token| engine.view(|views| tokens::authenticate(&views.state, token, at, door)));
     match found {
-        Some(Ok(principal)) => Ok(Some(principal)),
+        Some(Ok(principal)) => Ok(Some(doors.corridor.narrowed(principal))),
         _ => Err(Code::Unauthenticated),
     }
 }

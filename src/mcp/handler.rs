@@ -68,7 +68,7 @@ impl Handler {
     /// Who calls.
     pub(super) fn principal(&self, cx: &Context) -> Result<Principal, ErrorData> {
         match &self.source {
-            PrincipalSource::Fixed(principal) => Ok((**principal).clone()),
+            PrincipalSource::Fixed(principal) => Ok(self.corridor.narrowed((**principal).clone())),
             PrincipalSource::Request => cx
                 .extensions
                 .get::<http::request::Parts>()

@@ -141,8 +141,12 @@ impl Story {
         let log = EventLog::in_memory(Signer::generate());
         let options = Options { rules: Rules::default(), snapshots: None };
         let (engine, running) = Engine::start(log, Views::default(), options);
-        let add =
-            Command::AddDevice { device_id: device_id("r1"), settings: settings("r1", 1, Environment::Lab) };
+        let add = Command::AddDevice {
+            device_id: device_id("r1"),
+            settings: settings("r1", 1, Environment::Lab),
+            trust: None,
+            logins: Vec::new(),
+        };
         engine.submit(agent(), add).await.unwrap();
         let plan = Box::new(dns_plan(1, Environment::Lab, &["r1"]));
         let policy = Some("immediate_writes:lab".to_owned());

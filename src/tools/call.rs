@@ -73,6 +73,15 @@ impl Corridor {
             .collect()
     }
 
+    /// The principal with the environments that this appliance serves. Every look and call goes by it.
+    #[must_use]
+    pub fn narrowed(&self, mut principal: Principal) -> Principal {
+        if let Some(only) = self.shared.policy.environment {
+            principal.environments.retain(|environment| *environment == only);
+        }
+        principal
+    }
+
     /// Calls a tool.
     ///
     /// # Errors
@@ -81,6 +90,7 @@ impl Corridor {
         let started = std::time::Instant::now();
         let call_id = mint!(CallId);
         let Call { principal, tool, params, cancel, progress } = call;
+        let principal = self.narrowed(principal);
         let name = catalog::canonical(&tool);
         let (params, correlation_id) = match split_correlation(params) {
             Ok(split) => split,
@@ -184,9 +194,9 @@ impl Corridor {
         }
         let named: Vec<DeviceId> = devices.values().cloned().collect();
         let refused = |failure| (failure, named.clone());
-        principal.admit(demand, &found.iter().collect::<Vec<_>>()).map_err(refused)?;
         if let Some(only) = self.shared.policy.environment
-            && let Some(other) = found.iter().find(|device| device.settings.environment != only)
+            && let Some(other) =
+                found.iter().find(|device| device.settings.environment != only && principal.covers(device))
         {
             let failure = Failure::new(
                 Code::EnvironmentDenied,
@@ -194,6 +204,7 @@ impl Corridor {
             );
             return Err(refused(failure.device(&other.device_id)));
         }
+        principal.admit(demand, &found.iter().collect::<Vec<_>>()).map_err(refused)?;
         Ok((def, prepared, devices))
     }
 

@@ -17,7 +17,7 @@ use crate::{
         context::Cx,
         operator::{
             ADMIN,
-            login::{SECRETS, Secret, TrustParams, keep_all},
+            login::{Given, SECRETS, Secret, TrustParams, seal_all},
         },
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
@@ -78,14 +78,6 @@ impl Tool for DeviceAdd {
         let device_id = device_id.clone();
         let trust = params.trust.map(TrustParams::rule).transpose()?;
         let plain = trust == Some(events::device::Trust::PlainHttp);
-        for (user, password, field) in [
-            (&params.username, &params.password, "username"),
-            (&params.write_username, &params.write_password, "write_username"),
-        ] {
-            if user.is_some() != password.is_some() {
-                return Err(Failure::param(field, "a user name and its password come together"));
-            }
-        }
         let mut allow = params.allow;
         allow.sort();
         allow.dedup();
@@ -98,15 +90,24 @@ impl Tool for DeviceAdd {
             capabilities: allow,
             critical: params.critical,
         };
-        cx.submit(Command::AddDevice { device_id: device_id.clone(), settings }).await?;
-        if let Some(trust) = trust {
-            cx.submit(Command::TrustDevice { device_id: device_id.clone(), trust }).await?;
-        }
-        let logins = [
-            (Purpose::Read, params.username, params.password, "username"),
-            (Purpose::Write, params.write_username, params.write_password, "write_username"),
+        cx.principal().may_register(&device_id, settings.environment, &settings.tags)?;
+        let given = [
+            Given {
+                purpose: Purpose::Read,
+                username: params.username,
+                password: params.password,
+                field: "username",
+            },
+            Given {
+                purpose: Purpose::Write,
+                username: params.write_username,
+                password: params.write_password,
+                field: "write_username",
+            },
         ];
-        keep_all(cx, &device_id, logins).await?;
+        let (logins, side) = seal_all(cx, &device_id, &BTreeMap::new(), given)?;
+        let command = Command::AddDevice { device_id: device_id.clone(), settings, trust, logins };
+        cx.submit_with(command, side).await?;
         Ok(Answer { device_id })
     }
 

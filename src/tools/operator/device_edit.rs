@@ -17,7 +17,7 @@ use crate::{
         context::Cx,
         operator::{
             ADMIN,
-            login::{SECRETS, Secret, TrustParams, keep_all},
+            login::{Given, SECRETS, Secret, TrustParams, seal_all},
         },
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
@@ -73,7 +73,6 @@ impl Tool for DeviceEdit {
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
-        let before = cx.log().head().seq;
         let device_id = device.device_id.clone();
         let trust = params.trust.map(TrustParams::rule).transpose()?;
         let mut settings = device.settings;
@@ -90,16 +89,25 @@ impl Tool for DeviceEdit {
         settings.environment = params.environment.unwrap_or(settings.environment);
         settings.tags = params.tags.unwrap_or(settings.tags);
         settings.critical = params.critical.unwrap_or(settings.critical);
-        cx.submit(Command::EditDevice { device_id: device_id.clone(), settings }).await?;
-        if let Some(trust) = trust {
-            cx.submit(Command::TrustDevice { device_id: device_id.clone(), trust }).await?;
-        }
-        let logins = [
-            (Purpose::Read, params.username, params.password, "username"),
-            (Purpose::Write, params.write_username, params.write_password, "write_username"),
+        cx.principal().may_register(&device_id, settings.environment, &settings.tags)?;
+        let given = [
+            Given {
+                purpose: Purpose::Read,
+                username: params.username,
+                password: params.password,
+                field: "username",
+            },
+            Given {
+                purpose: Purpose::Write,
+                username: params.write_username,
+                password: params.write_password,
+                field: "write_username",
+            },
         ];
-        keep_all(cx, &device_id, logins).await?;
-        Ok(Answer { device_id, changed: cx.log().head().seq > before })
+        let (logins, side) = seal_all(cx, &device_id, &device.credentials, given)?;
+        let command = Command::EditDevice { device_id: device_id.clone(), settings, trust, logins };
+        let changed = !cx.submit_with(command, side).await?.envelopes.is_empty();
+        Ok(Answer { device_id, changed })
     }
 
     fn say(answer: &Answer) -> String {

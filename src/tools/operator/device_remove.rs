@@ -1,9 +1,6 @@
 //! Takes a device out, its logins with it. Its history stays.
 
-use events::{
-    ids::DeviceId,
-    log::{SideTable, SideWrite},
-};
+use events::ids::DeviceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,14 +51,9 @@ impl Tool for DeviceRemove {
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
-        let erase = |id: &events::ids::CredentialId| SideWrite::Erase {
-            table: SideTable::Credentials,
-            key: id.to_u128().to_be_bytes().to_vec(),
-        };
-        let side = device.credentials.values().map(|(id, _)| erase(id)).collect();
         let device_id = device.device_id;
         let command = Command::RemoveDevice { device_id: device_id.clone(), reason: params.reason.0 };
-        cx.submit_with(command, side).await?;
+        cx.submit(command).await?;
         Ok(Answer { device_id })
     }
 }

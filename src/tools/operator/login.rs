@@ -1,5 +1,7 @@
 //! Logins and trust as operators give them.
 
+use std::collections::BTreeMap;
+
 use events::{
     device::{Purpose, Trust},
     ids::{CredentialId, DeviceId},
@@ -10,7 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    domain::Command,
+    domain::Login,
     engine::mint,
     failure::{Code, Failure},
     tools::context::Cx,
@@ -64,52 +66,49 @@ impl TrustParams {
     }
 }
 
-/// Seals a login and keeps it in the same transaction as its fact.
-pub(super) async fn keep(
-    cx: &Cx,
-    device_id: &DeviceId,
-    purpose: Purpose,
-    username: String,
-    password: &Secret,
-) -> Result<(), Failure> {
-    let credential_id = mint!(CredentialId);
-    let sealed = cx
-        .vault()
-        .seal(device_id, credential_id, purpose, &password.0)
-        .map_err(|error| Failure::new(Code::Bug, "the login could not be sealed").log(error))?;
-    events::crash::point("vault.sealed");
-    let old = cx.view(|views| {
-        views
-            .state
-            .devices
-            .get(device_id)
-            .and_then(|device| device.credentials.get(&purpose))
-            .map(|(id, _)| *id)
-    });
-    let key = |id: CredentialId| id.to_u128().to_be_bytes().to_vec();
-    let mut side =
-        vec![SideWrite::Put { table: SideTable::Credentials, key: key(credential_id), value: sealed }];
-    side.extend(old.map(|id| SideWrite::Erase { table: SideTable::Credentials, key: key(id) }));
-    let command = Command::SetCredential { device_id: device_id.clone(), credential_id, purpose, username };
-    cx.submit_with(command, side).await.map(drop)
+/// Logins of a call, sealed: what goes into the command, and the rows that ride in its transaction.
+pub(super) type Sealed = (Vec<Login>, Vec<SideWrite>);
+
+/// What an operator gave for one purpose.
+pub(super) struct Given {
+    pub(super) purpose: Purpose,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    /// The parameter to name when something is missing.
+    pub(super) field: &'static str,
 }
 
-/// Keeps the logins of a call; a password needs its user and the other way round, unless the user is known already.
-pub(super) async fn keep_all(
+/// Seals the logins of a call before anything is kept. A password may stand alone where its user is known already; a user
+/// never does: a login is sealed whole, and nobody can read the old password back.
+pub(super) fn seal_all(
     cx: &Cx,
     device_id: &DeviceId,
-    logins: [(Purpose, Option<String>, Option<Secret>, &'static str); 2],
-) -> Result<(), Failure> {
-    for (purpose, username, password, field) in logins {
-        let known = cx.view(|views| {
-            let device = views.state.devices.get(device_id)?;
-            device.credentials.get(&purpose).map(|(_, user)| user.clone())
-        });
-        match (username.or(known), password) {
-            (Some(username), Some(password)) => keep(cx, device_id, purpose, username, &password).await?,
-            (None, Some(_)) => return Err(Failure::param(field, "a password needs its user name")),
-            (_, None) => {}
-        }
+    known: &BTreeMap<Purpose, (CredentialId, String)>,
+    given: [Given; 2],
+) -> Result<Sealed, Failure> {
+    let (mut logins, mut side) = (Vec::new(), Vec::new());
+    for Given { purpose, username, password, field } in given {
+        let known = known.get(&purpose).map(|(_, user)| user.clone());
+        let (username, password) = match (username, password) {
+            (None, None) => continue,
+            (Some(username), None) if known.as_ref() == Some(&username) => continue,
+            (Some(_), None) => {
+                return Err(Failure::param(field, "needs its password as well: a login is sealed whole"));
+            }
+            (username, Some(password)) => {
+                let user = username.or(known);
+                (user.ok_or_else(|| Failure::param(field, "a password needs its user name"))?, password)
+            }
+        };
+        let credential_id = mint!(CredentialId);
+        let value = cx
+            .vault()
+            .seal(device_id, credential_id, purpose, &password.0)
+            .map_err(|error| Failure::new(Code::Bug, "the login could not be sealed").log(error))?;
+        events::crash::point("vault.sealed");
+        let key = credential_id.to_u128().to_be_bytes().to_vec();
+        side.push(SideWrite::Put { table: SideTable::Credentials, key, value });
+        logins.push(Login { credential_id, purpose, username });
     }
-    Ok(())
+    Ok((logins, side))
 }

@@ -79,9 +79,11 @@ impl Tool for TokenCreate {
             return Err(Failure::new(Code::RoleRequired, "making tokens needs an admin token"));
         }
         let device_scopes: Vec<String> = params.device_scopes.0.into_iter().map(|scope| scope.0).collect();
-        for scope in &device_scopes {
-            Scope::parse(scope).map_err(|why| Failure::param("device_scopes", why))?;
-        }
+        let scopes: Vec<Scope> = device_scopes
+            .iter()
+            .map(|scope| Scope::parse(scope).map_err(|why| Failure::param("device_scopes", why)))
+            .collect::<Result<_, _>>()?;
+        cx.principal().may_grant(&params.environments, &scopes)?;
         let token = format!("appl_{:032x}{:032x}", clock::random(), clock::random());
         let created = TokenCreated {
             token_id: mint!(TokenId),

@@ -6,7 +6,7 @@ use events::{
     principal::Role,
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     access::principal::Kind,
@@ -14,10 +14,26 @@ use crate::{
     tools::{
         context::Cx,
         operator::ADMIN,
-        params::Nothing,
-        tool::{Spec, Tool},
+        page,
+        params::DeviceRef,
+        tool::{Spec, Targets, Tool},
     },
 };
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// 1–1000, default 100.
+    limit: Option<u32>,
+    /// From `next_cursor`.
+    cursor: Option<String>,
+}
+
+impl Targets for Params {
+    fn targets(&self) -> Vec<DeviceRef> {
+        Vec::new()
+    }
+}
 
 /// A token as listed.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,6 +55,7 @@ pub struct Listed {
 pub struct Answer {
     tokens: Vec<Listed>,
     total_count: usize,
+    next_cursor: Option<String>,
 }
 
 pub struct TokenList;
@@ -47,14 +64,16 @@ impl Tool for TokenList {
     const SPEC: Spec = Spec::operator(
         "token_list",
         "List tokens",
-        "Bearer tokens without their secrets.",
+        "Bearer tokens without their secrets, newest first.",
         Kind::Read,
         ADMIN,
     );
-    type Params = Nothing;
+    type Params = Params;
     type Answer = Answer;
 
-    async fn run(cx: &Cx, _: Nothing) -> Result<Answer, Failure> {
+    async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
+        let limit = page::limit(params.limit, 100, 1000)?;
+        let from = page::place(params.cursor.as_deref())?;
         let at = cx.now();
         let tokens: Vec<Listed> = cx.view(|views| {
             let listed = |token: &crate::domain::token::Token| Listed {
@@ -73,8 +92,9 @@ impl Tool for TokenList {
                     (false, false) => "valid",
                 },
             };
-            views.state.tokens.values().rev().take(200).map(listed).collect()
+            views.state.tokens.values().rev().map(listed).collect()
         });
-        Ok(Answer { total_count: cx.view(|views| views.state.tokens.len()), tokens })
+        let page = page::cut(tokens, from, limit);
+        Ok(Answer { tokens: page.rows, total_count: page.total, next_cursor: page.next_cursor })
     }
 }

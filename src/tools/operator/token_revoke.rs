@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::principal::Kind,
+    access::principal::{Kind, Scope},
     domain::Command,
     failure::Failure,
     tools::{
@@ -45,6 +45,16 @@ impl Tool for TokenRevoke {
     type Answer = Answer;
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
+        let reach = cx.view(|views| {
+            views.state.tokens.get(&params.token_id).map(|token| {
+                let scopes = token.created.device_scopes.iter().filter_map(|scope| Scope::parse(scope).ok());
+                (token.created.environments.clone(), scopes.collect::<Vec<_>>())
+            })
+        });
+        // Whoever may not make a token may not end it either.
+        if let Some((environments, scopes)) = reach {
+            cx.principal().may_grant(&environments, &scopes)?;
+        }
         cx.submit(Command::RevokeToken { token_id: params.token_id }).await?;
         Ok(Answer { token_id: params.token_id, status: "revoked" })
     }
