@@ -10,4 +10,5 @@ mod history;
 mod house;
 mod records;
 mod secrets;
+mod stores;
 mod writes;
