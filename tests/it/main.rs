@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod history;
 mod house;
+mod packaging;
 mod records;
 mod secrets;
 mod stores;

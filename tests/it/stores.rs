@@ -409,10 +409,11 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers_without_a_restart() {
         assert_eq!(refusal["status"], 503, "{refusal}");
         // Reads go on, and who watches is told.
         assert!(tokens(&url, admin) >= acknowledged.len() + 6, "round {round}: reads show everything kept");
-        until(|| {
+        let degraded = until(|| {
             let ready = request(&url, "GET", "/ready", None, None);
             (ready.status == 503).then_some(ready.body)
         });
+        assert!(degraded["cause"].as_str().unwrap().contains("No space left"), "{degraded}");
         let status = request(&url, "GET", "/api/status", Some(admin), None);
         assert_eq!(status.status, 200, "{}", status.text);
         disk.free();
