@@ -157,7 +157,11 @@ fn every_random_change_of_an_export_is_found() {
     let scene = scene();
     let lines = scene.lines();
     let mut chance = Chance(11);
-    for number in 0..cases("APPLIANCE_TAMPER", 100) {
+    let (count, mut made) = (cases("APPLIANCE_TAMPER", 100), 0);
+    for number in 0.. {
+        if made == count {
+            break;
+        }
         let mut bytes = scene.export.clone();
         let mut changed_lines = lines.clone();
         let (a, b) = (chance.index(lines.len()), chance.index(lines.len()));
@@ -194,11 +198,61 @@ fn every_random_change_of_an_export_is_found() {
         if bytes == scene.export {
             continue;
         }
+        made += 1;
         assert!(
             scene.finding_in_export(&bytes, &key()).is_some(),
             "change {number} of kind {what} at {a}/{b}"
         );
     }
+    println!("{count} changes of an export, all found");
+}
+
+/// Where a row's bytes stand in the file: once for every page that has them, old ones included.
+fn places(file: &[u8], row: &[u8]) -> Vec<usize> {
+    let (head, rest) = row.split_at(row.len().min(16));
+    let starts = file.windows(head.len()).enumerate().filter(|(_, window)| *window == head).map(|(at, _)| at);
+    starts.filter(|at| file[at + head.len()..].starts_with(rest)).collect()
+}
+
+#[test]
+fn every_change_of_a_row_that_is_read_is_found() {
+    let scene = scene();
+    let original = fs::read(&scene.store).unwrap();
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    {
+        let database = redb::Database::open(scene.copy("rows")).unwrap();
+        let txn = redb::ReadableDatabase::begin_read(&database).unwrap();
+        for table in [LEDGER, SAMPLES, CHECKPOINTS] {
+            let table = txn.open_table(table).unwrap();
+            rows.extend(table.iter().unwrap().map(|entry| entry.unwrap().1.value().to_vec()));
+        }
+    }
+    let rows: Vec<_> = rows.into_iter().map(|row| (places(&original, &row), row)).collect();
+    assert!(
+        rows.len() > 50 && rows.iter().all(|(places, _)| !places.is_empty()),
+        "every row is found in the file"
+    );
+    let path = scene.folder.path().join("changed");
+    let mut chance = Chance(13);
+    let count = cases("APPLIANCE_TAMPER", 100);
+    for number in 0..count {
+        let (places, row) = &rows[chance.index(rows.len())];
+        let mut changed = row.clone();
+        let at = chance.index(row.len());
+        match chance.below(3) {
+            0 => changed[at] ^= 1 << chance.below(8),
+            1 => changed[at] = changed[at].wrapping_add(1 + u8::try_from(chance.below(255)).unwrap()),
+            _ => changed[at..].iter_mut().take(8).for_each(|byte| *byte = !*byte),
+        }
+        let mut bytes = original.clone();
+        for place in places {
+            bytes[*place..place + row.len()].copy_from_slice(&changed);
+        }
+        fs::write(&path, &bytes).unwrap();
+        let found = finding(&Source::Store(path.clone()), &key());
+        assert!(found.is_some(), "change {number} at byte {at} of a row at {places:?} was not found");
+    }
+    println!("{count} changes of rows in a store, all found");
 }
 
 #[test]

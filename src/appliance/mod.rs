@@ -116,19 +116,26 @@ impl Appliance {
     /// `store_unusable` when it is missing, locked by another process, of another version or not accessible;
     /// `log_damaged` when it cannot be read.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
-        let (log, views) = start::open(config).await?;
+        let (log, views, master) = start::open(config).await?;
         let options =
             crate::engine::Options { rules: config.rules(), snapshots: Some(config.store.snapshots()) };
         let (engine, running) = Engine::start(log, views, options);
-        let master = SecretKeyBytes::new(*keys::read(&config.store.master_key(), "master key")?);
+        let master = SecretKeyBytes::new(*master);
         let vault = Arc::new(Vault::new(master, Arc::new(Sealed(engine.log().clone()))));
         let lanes = Lanes::new(
             config.routers.clone(),
             Arc::new(Register(engine.clone())),
             Arc::clone(&vault),
             Some(Arc::new(Watch(engine.clone()))),
-        )
-        .map_err(|error| Failure::new(Code::InvalidConfig, format!("`routers`: {error}")).log(error))?;
+        );
+        let lanes = match lanes {
+            Ok(lanes) => lanes,
+            Err(error) => {
+                drop((engine, vault));
+                running.stop().await;
+                return Err(Failure::new(Code::InvalidConfig, format!("`routers`: {error}")).log(error));
+            }
+        };
         let shared = Shared {
             engine: engine.clone(),
             reader: Arc::new(Arc::clone(&lanes)),

@@ -11,6 +11,8 @@ use events::{
     store::StoreCreated,
 };
 
+use zeroize::Zeroizing;
+
 use crate::{
     appliance::{Initialised, config::Config, keys, mint_token, owner},
     domain::State,
@@ -96,14 +98,17 @@ pub(super) fn init(config: &Config) -> Result<Initialised, Failure> {
     Ok(Initialised { store_id, verifier_key, admin_token, dir: store.dir.clone() })
 }
 
-pub(super) async fn open(config: &Config) -> Result<(EventLog, Views), Failure> {
+/// What an opened store gives: the log, its folds at its head, and the key of the vault.
+pub(super) type Opened = (EventLog, Views, Zeroizing<[u8; 32]>);
+
+pub(super) async fn open(config: &Config) -> Result<Opened, Failure> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || open_now(&config))
         .await
         .map_err(|error| Failure::new(Code::Bug, "opening the store failed").log(error))?
 }
 
-fn open_now(config: &Config) -> Result<(EventLog, Views), Failure> {
+fn open_now(config: &Config) -> Result<Opened, Failure> {
     let file = config.store.file();
     if !file.exists() {
         return Err(Failure::new(
@@ -112,12 +117,14 @@ fn open_now(config: &Config) -> Result<(EventLog, Views), Failure> {
         )
         .hint("`appliance init` makes one"));
     }
+    // Both keys first: without one of them the store is not even touched.
+    let master = keys::read(&config.store.master_key(), "master key")?;
     let signer = Signer::from_bytes(*keys::read(&config.store.checkpoint_key(), "checkpoint key")?);
     let log = EventLog::open(&file, signer, options(config)).map_err(store_failure)?;
     events::crash::point("start.opened");
     let views = restore(&log, &config.store.snapshots())?;
     events::crash::point("start.restored");
-    Ok((log, views))
+    Ok((log, views, master))
 }
 
 /// The newest good snapshot and the rest of the log. Without snapshots everything is read from the log.

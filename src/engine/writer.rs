@@ -253,31 +253,45 @@ impl Writer {
         Ok(Committed { command_id, envelopes, tickets: Vec::new() })
     }
 
-    /// A commit failed, so its outcome is unknown: reopen, look, tell the callers the truth.
+    /// A commit failed, so its outcome is unknown: reopen, look, tell the callers the truth. A store that opens need not
+    /// be one that can be written (a full disk): it is ready again once the record of this very gap is durable.
     fn recover(&mut self, error: &AppendError, waiting: Vec<Waiting>) {
         events::crash::point("writer.before_recover");
-        let since = clock::now();
+        let mut since = clock::now();
         tracing::error!(%error, "a commit failed; reopening the store to see what became of it");
         self.storage.send_replace(Storage::Unavailable { why: error.to_string(), since });
         let mut waiting = Some(waiting);
         let started = std::time::Instant::now();
         let mut pause = Duration::from_millis(10);
-        let lost_before = self.lost_records.load(Ordering::Relaxed);
+        let mut lost_before = self.lost_records.load(Ordering::Relaxed);
+        // Where the record of the gap that was tried last would end.
+        let mut tried = None;
         loop {
             match self.log.reopen() {
                 Ok(settled) => {
                     self.rebuild_state();
                     match (settled, waiting.take()) {
-                        (Settled::Committed(appended), Some(waiting)) => self.publish(appended, waiting),
-                        (Settled::Committed(appended), None) => self.publish(appended, Vec::new()),
-                        (Settled::NotCommitted | Settled::NothingPending, Some(waiting)) => {
-                            for waiter in waiting {
+                        (Settled::Committed(appended), callers) => {
+                            // It is durable after all: the next one goes on from its end.
+                            if let Some(end) = tried {
+                                (since, lost_before) = end;
+                            }
+                            self.publish(appended, callers.unwrap_or_default());
+                        }
+                        (Settled::NotCommitted | Settled::NothingPending, callers) => {
+                            for waiter in callers.unwrap_or_default() {
                                 reply(waiter.answer, Err(unavailable("nothing was kept")));
                             }
                         }
-                        (Settled::NotCommitted | Settled::NothingPending, None) => {}
                     }
-                    break;
+                    let lost = self.lost_records.load(Ordering::Relaxed);
+                    let to = clock::now();
+                    let gap = AuditGap { from: since, to, calls: lost.saturating_sub(lost_before) };
+                    match self.keep_gap(gap) {
+                        Ok(()) => break,
+                        Err(error) => tracing::warn!(%error, "the store opens, but cannot be written yet"),
+                    }
+                    tried = Some((to, lost));
                 }
                 Err(error) => tracing::warn!(%error, "the store does not open yet"),
             }
@@ -300,8 +314,20 @@ impl Writer {
         }
         events::crash::point("writer.after_recover");
         self.storage.send_replace(Storage::Ready);
-        let lost = self.lost_records.load(Ordering::Relaxed).saturating_sub(lost_before);
-        self.serve(vec![own(Command::RecordGap(AuditGap { from: since, to: clock::now(), calls: lost }))]);
+    }
+
+    /// Appends the record of a gap by itself, and publishes it.
+    fn keep_gap(&mut self, gap: AuditGap) -> Result<(), AppendError> {
+        let (at, actor, command_id) = (gap.to, Actor::system(), mint!(CommandId));
+        let decided = decide(&self.state, &self.options.rules, &actor, Command::RecordGap(gap), at);
+        let new = |event| NewEvent { at, actor: actor.clone(), command_id, event };
+        let batch = decided.unwrap_or_default().into_iter().map(new).collect();
+        let appended = self.log.append(batch, &[])?;
+        for envelope in &appended.envelopes {
+            self.state.apply(envelope);
+        }
+        self.publish(appended, Vec::new());
+        Ok(())
     }
 
     /// While the disk is away: wishes are refused at once, records are counted.

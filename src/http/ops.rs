@@ -50,9 +50,11 @@ fn ready(doors: &Doors) -> Response {
     let storage = storage.borrow();
     match &*storage {
         Storage::Ready => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
-        Storage::Unavailable { since, .. } => reply::json(
+        Storage::Unavailable { why, since } => reply::json(
             StatusCode::SERVICE_UNAVAILABLE,
-            &json!({ "status": "degraded", "why": "the store cannot be written; reads go on", "since": since }),
+            &json!({
+                "status": "degraded", "why": "the store cannot be written; reads go on", "since": since, "cause": why,
+            }),
         ),
         Storage::Stopped => reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" })),
     }

@@ -43,12 +43,16 @@ enum Chore {
         /// Kills of the real binary.
         #[arg(long, default_value_t = 300)]
         kills: u32,
+        /// Random changes, of a store and of an export each.
+        #[arg(long, default_value_t = 1000)]
+        mutations: u32,
     },
     /// Real protocol clients against a demo.
     Clients,
     /// The official conformance suite against a demo; prints its totals.
     Conformance,
-    /// Write what is missing: fixtures of events, pages of error codes. Never rewrites an old one.
+    /// Write what is missing: fixtures of events, pages of error codes (old ones are never rewritten), and the example
+    /// configuration anew.
     Bless,
 }
 
@@ -57,15 +61,20 @@ fn main() -> ExitCode {
         Chore::Demo { args } => demo::run(&args),
         Chore::Test => test(),
         Chore::Check => sections(&check()),
-        Chore::Crash { cuts, kills } => sections(&[
+        Chore::Crash { cuts, kills, mutations } => sections(&[
             Section::new("power cuts", move || {
-                cargo(&["nextest", "run", "-p", "appliance-events", "--test", "power_cut"])
+                run::long(&["-p", "appliance-events", "--test", "power_cut"])
                     .env("APPLIANCE_POWER_CUTS", cuts.to_string())
                     .done()
             }),
             Section::new("kills of the real binary", move || {
-                run::tests(&["-p", "appliance", "--test", "it", "crash"])
+                run::long(&["-p", "appliance", "--test", "it", "crash::"])
                     .env("APPLIANCE_KILLS", kills.to_string())
+                    .done()
+            }),
+            Section::new("changes of stores and exports", move || {
+                run::long(&["-p", "appliance-events", "--test", "tamper", "every_"])
+                    .env("APPLIANCE_TAMPER", mutations.to_string())
                     .done()
             }),
         ]),
@@ -73,6 +82,9 @@ fn main() -> ExitCode {
         Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
         Chore::Bless => sections(&[
             Section::new("error pages", errors::bless),
+            Section::new("example configuration", || {
+                run::tests(&["-p", "appliance", "--test", "it", "packaging::"]).env("BLESS", "1").done()
+            }),
             Section::new("event fixtures", || {
                 run::tests(&["-p", "appliance-events"]).env("BLESS", "1").done()
             }),

@@ -89,11 +89,22 @@ pub(crate) fn cargo(args: &[&str]) -> Run {
     Run::new(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())).args(args)
 }
 
+/// Is nextest there?
+fn has_nextest() -> bool {
+    cargo(&["nextest", "--version"]).0.output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs tests that take long on purpose, and shows what they print.
+pub(crate) fn long(which: &[&str]) -> Run {
+    if has_nextest() {
+        return tests(&[which, &["--profile", "long", "--no-capture"]].concat());
+    }
+    tests(&[which, &["--", "--nocapture"]].concat())
+}
+
 /// Runs tests with nextest where it is there, else with cargo's own runner.
 pub(crate) fn tests(which: &[&str]) -> Run {
-    let quiet = |mut command: Command| command.output().is_ok_and(|output| output.status.success());
-    let nextest = quiet(cargo(&["nextest", "--version"]).0);
-    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
+    let runner: &[&str] = if has_nextest() { &["nextest", "run"] } else { &["test"] };
     let crates = which.contains(&"--workspace") || which.contains(&"appliance");
     let features: &[&str] = if crates { &FEATURES } else { &[] };
     let mut args = runner.to_vec();

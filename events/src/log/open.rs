@@ -10,6 +10,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use super::{
     BackendFactory, EventLog, LastCheckpoint, OpenError, OpenOptions, append,
     error::{Fault, io_error, open_error},
+    overlay::Overlay,
     rows::Rows,
     storage::{MemoryFile, Storage},
     tables::{self, MetaFault},
@@ -137,6 +138,7 @@ impl EventLog {
     }
 
     fn open_in(storage: Storage, signer: Signer, options: OpenOptions) -> Result<Self, OpenError> {
+        look_first(&storage)?;
         let opened = open_storage(&storage, options.cache_bytes)?;
         Ok(Self::assemble(storage, signer, options, opened))
     }
@@ -202,6 +204,25 @@ fn fill(
     tail.absorb(batch.growth);
     tail.forget_flushed();
     Ok((database, tail, last_checkpoint, note))
+}
+
+/// Refuses a closed store of another format before anything is written into it: opening for writing changes the file.
+/// What else may be wrong, opening tells.
+fn look_first(storage: &Storage) -> Result<(), OpenError> {
+    let Storage::File(path) = storage else { return Ok(()) };
+    let format = guarded(path, || {
+        let Ok(database) = Overlay::open(path).and_then(Overlay::unrepaired) else { return Ok(None) };
+        let txn = database.begin_read()?;
+        let meta = txn.open_table(tables::META)?;
+        Ok(match tables::read_meta(&meta) {
+            Err(MetaFault::Format(found)) => Some(found),
+            _ => None,
+        })
+    });
+    match format {
+        Ok(Some(found)) => Err(other_format(path, found)),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the storage and reads what was not flushed.

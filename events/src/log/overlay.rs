@@ -53,6 +53,13 @@ impl Overlay {
         Ok(builder.create_with_backend(self)?)
     }
 
+    /// The database over it, if it was closed: one that was not is left alone, since mending it means reading it whole.
+    pub(crate) fn unrepaired(self) -> Result<Database, redb::Error> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(1024 * 1024).set_repair_callback(redb::RepairSession::abort);
+        Ok(builder.create_with_backend(self)?)
+    }
+
     fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
