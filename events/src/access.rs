@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     device::Environment,
     ids::{Moment, TokenId},
-    principal::{Actor, Role},
+    principal::{Actor, Door, Role},
 };
 
 /// A bearer token was made. The token itself was shown once and is nowhere.
@@ -38,4 +38,17 @@ pub struct TokenRevoked {
     pub token_id: TokenId,
     /// Who ended it.
     pub by: Actor,
+}
+
+/// Sign-ins without a valid token were refused. Summed up, so that nobody fills the log by knocking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInRefused {
+    /// Where they came in.
+    pub door: Door,
+    /// The address or `local:uid` they came from; `others` when too many knock at once.
+    pub from: String,
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub since: Moment,
 }

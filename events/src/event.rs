@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{TokenCreated, TokenRevoked},
+    access::{SignInRefused, TokenCreated, TokenRevoked},
     call::{ToolCalled, ToolDenied},
     device::{
         CredentialErased, CredentialSet, DeviceAdded, DeviceEdited, DeviceIdentified, DeviceQuarantined,
@@ -119,6 +119,7 @@ registry! {
     303 version 1 Ledger  JobStatusChanged;
     400 version 1 Ledger  TokenCreated;
     401 version 1 Ledger  TokenRevoked;
+    402 version 1 Ledger  SignInRefused;
     500 version 1 Ledger  ToolCalled;
     501 version 1 Ledger  ToolDenied;
     900 version 1 Samples HealthBatch;
@@ -171,9 +172,11 @@ impl Event {
     pub fn subjects(&self) -> Subjects {
         let device = |id: &DeviceId| Subjects { devices: vec![id.clone()], ..Subjects::default() };
         match self {
-            Self::StoreCreated(_) | Self::AuditGap(_) | Self::TokenCreated(_) | Self::TokenRevoked(_) => {
-                Subjects::default()
-            }
+            Self::StoreCreated(_)
+            | Self::AuditGap(_)
+            | Self::TokenCreated(_)
+            | Self::TokenRevoked(_)
+            | Self::SignInRefused(_) => Subjects::default(),
             Self::DeviceAdded(e) => device(&e.device_id),
             Self::DeviceEdited(e) => device(&e.device_id),
             Self::DeviceRemoved(e) => device(&e.device_id),

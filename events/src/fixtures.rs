@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{TokenCreated, TokenRevoked},
+    access::{SignInRefused, TokenCreated, TokenRevoked},
     call::{ToolCalled, ToolDenied},
     device::{
         Capability, CredentialErased, CredentialSet, DeviceAdded, DeviceEdited, DeviceIdentified,
@@ -202,6 +202,13 @@ fn examples() -> Vec<Event> {
         }
         .into(),
         TokenRevoked { token_id: TokenId::from_u128(40), by: ada() }.into(),
+        SignInRefused {
+            door: Door::Api,
+            from: "192.0.2.9".into(),
+            count: 7,
+            since: Moment::from_micros(1_790_000_000_000_000),
+        }
+        .into(),
         ToolCalled {
             call_id: CallId::from_u128(50),
             by: ada(),

@@ -240,6 +240,9 @@ impl Config {
         };
         within("approval.wait_hours", self.approval.wait_hours, 1, 168)?;
         within("approval.start_within_minutes", self.approval.start_within_minutes, 1, 1440)?;
+        for (key, value, low, high) in self.server.bounds() {
+            within(key, value, low, high)?;
+        }
         within("store.cache_mib", self.store.cache_mib, 8, 1024)
     }
 

@@ -174,12 +174,8 @@ impl Appliance {
     }
 
     fn doors(&self) -> http::Doors {
-        http::Doors {
-            corridor: self.corridor.clone(),
-            options: self.config.server.clone(),
-            version: env!("CARGO_PKG_VERSION"),
-            conformance: self.conformance,
-        }
+        let version = env!("CARGO_PKG_VERSION");
+        http::Doors::new(self.corridor.clone(), self.config.server.clone(), version, self.conformance)
     }
 
     /// Opens the doors and runs until `shutdown`; then they close.

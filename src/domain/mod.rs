@@ -18,7 +18,7 @@ pub mod testing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
-    access::TokenCreated,
+    access::{SignInRefused, TokenCreated},
     call::{ToolCalled, ToolDenied},
     device::{DeviceSettings, DeviceStatus, Identification, Purpose, Trust},
     event::{Envelope, Event, Keep},
@@ -231,6 +231,8 @@ pub enum Command {
     RecordCall(ToolCalled),
     /// Record a refused call.
     RecordDenial(ToolDenied),
+    /// Record refused sign-ins.
+    RecordSignInRefused(SignInRefused),
     /// Record health samples.
     RecordHealth(HealthBatch),
     /// Sum up calls that could not be recorded.
@@ -314,6 +316,7 @@ pub fn decide(
         Command::RevokeToken { token_id } => token::revoke(state, actor, token_id),
         Command::RecordCall(called) => Ok(vec![called.into()]),
         Command::RecordDenial(denied) => Ok(vec![denied.into()]),
+        Command::RecordSignInRefused(refused) => Ok(vec![refused.into()]),
         Command::RecordHealth(batch) => Ok(vec![batch.into()]),
         Command::RecordGap(gap) => Ok(vec![gap.into()]),
     }
@@ -335,7 +338,11 @@ impl Fold for State {
                 self.verifier_key.clone_from(&e.verifier_key);
             }
             // Calls change no decision; they are read from the log when somebody asks.
-            Event::AuditGap(_) | Event::ToolCalled(_) | Event::ToolDenied(_) | Event::HealthBatch(_) => {
+            Event::AuditGap(_)
+            | Event::ToolCalled(_)
+            | Event::ToolDenied(_)
+            | Event::SignInRefused(_)
+            | Event::HealthBatch(_) => {
                 return;
             }
             Event::DeviceAdded(_)

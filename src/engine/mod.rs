@@ -265,5 +265,8 @@ impl From<Refusal> for Failure {
 /// True when the event is one that a subscriber of decisions cares about.
 #[must_use]
 pub const fn is_decision(event: &Event) -> bool {
-    !matches!(event, Event::ToolCalled(_) | Event::ToolDenied(_) | Event::HealthBatch(_))
+    !matches!(
+        event,
+        Event::ToolCalled(_) | Event::ToolDenied(_) | Event::SignInRefused(_) | Event::HealthBatch(_)
+    )
 }

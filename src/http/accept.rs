@@ -21,17 +21,20 @@ use tokio_util::sync::CancellationToken;
 use warp::{Filter as _, filters::BoxedFilter, reply::Response};
 
 use crate::http::{
-    Doors, api,
+    Doors,
+    activity::{Activity, Held},
+    api,
     guard::{self, Came},
+    host::Host,
     mcp, ops, reply, stream,
 };
 
-/// A client must have sent its headers by then.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Requests that are being answered at shutdown get this long.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Streams at once on one HTTP/2 connection.
 const H2_STREAMS_MAX: u32 = 100;
+/// Peers of HTTP/2 connections that went away without a word are noticed.
+const H2_PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Connections by address.
 #[derive(Default)]
@@ -108,15 +111,27 @@ impl Serving {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(H2_STREAMS_MAX);
-        let (doors, routes) = (self.doors, warp::service(self.routes));
+        let (first, idle) = (self.doors.options.header_timeout(), self.doors.options.idle_timeout());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(first);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(H2_STREAMS_MAX)
+            .keep_alive_interval(Some(H2_PING_EVERY));
+        let activity = Activity::new();
+        let (doors, routes, seen) = (self.doors, warp::service(self.routes), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            answer(doors.clone(), routes.clone(), came, request)
+            let open = seen.request();
+            let answered = answer(doors.clone(), routes.clone(), came, request);
+            async move {
+                let (head, body) = answered.await?.into_parts();
+                Ok::<_, Infallible>(http::Response::from_parts(head, Held::new(body, open)))
+            }
         });
         let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
+            () = activity.expired(first, idle) => Ok(()),
             () = self.shutdown.cancelled() => {
                 serving.as_mut().graceful_shutdown();
                 tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
@@ -135,12 +150,17 @@ async fn answer(
     came: Came,
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    if let Err(failure) = guard::check(&doors, came, request.headers(), request.uri()) {
-        return Ok(reply::secured(reply::failure(&failure)));
+    let host = Host::of(request.headers(), request.uri());
+    let base_url = || guard::base_url(&doors, host.as_ref());
+    if let Err(failure) = guard::check(&doors, came, host.as_ref(), request.headers()) {
+        return Ok(reply::secured(reply::failure(&failure), base_url));
     }
     let caller = guard::caller(&doors, came, request.headers(), request.uri().path());
     request.extensions_mut().insert(caller);
-    routes.call(request).await.map(reply::secured)
+    if let Some(host) = &host {
+        request.extensions_mut().insert(host.clone());
+    }
+    routes.call(request).await.map(|response| reply::secured(response, base_url))
 }
 
 pub(super) async fn tcp(doors: Doors, listener: TcpListener, shutdown: CancellationToken) {
@@ -156,10 +176,11 @@ pub(super) async fn tcp(doors: Doors, listener: TcpListener, shutdown: Cancellat
                 Err(error) => { accept_failed(&error).await; continue; }
             },
         };
+        let ip = peer.ip().to_canonical();
         // Over the cap: closed at once, before it can cost anything.
-        let Some(counted) = counts.enter(&serving.doors, Some(peer.ip().to_canonical())) else { continue };
+        let Some(counted) = counts.enter(&serving.doors, Some(ip)) else { continue };
         let _ = socket.set_nodelay(true);
-        open.spawn(serving.clone().connection(socket, Came::Tcp, Some(counted)));
+        open.spawn(serving.clone().connection(socket, Came::Tcp(ip), Some(counted)));
     }
     close(open).await;
 }

@@ -15,8 +15,6 @@ use crate::{
     tools::{call::Call, tool::ToolDef},
 };
 
-/// A body must have come whole by then.
-const BODY_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 /// The largest body of a request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -48,7 +46,7 @@ async fn serve(
     body: impl Stream<Item = Result<impl warp::Buf, warp::Error>> + Send,
 ) -> Result<Response, Failure> {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).skip(1).collect();
-    let whole = tokio::time::timeout(BODY_WITHIN, collect(body)).await;
+    let whole = tokio::time::timeout(doors.options.body_timeout(), collect(body)).await;
     let body =
         match whole.map_err(|_| Failure::new(Code::DeadlineExceeded, "the body did not come in time"))?? {
             Ok(body) => body,

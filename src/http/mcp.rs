@@ -12,7 +12,8 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    StreamableHttpServerConfig, StreamableHttpService,
+    session::{SessionManager as _, local::LocalSessionManager},
 };
 use tokio_util::sync::CancellationToken;
 use warp::{Filter as _, filters::BoxedFilter, reply::Response};
@@ -20,16 +21,22 @@ use warp::{Filter as _, filters::BoxedFilter, reply::Response};
 use crate::{
     access::principal::Principal,
     failure::{Code, Failure},
-    http::{Doors, guard::Caller, reply},
+    http::{
+        Doors,
+        guard::{self, Caller},
+        reply,
+    },
     mcp::{Handler, PrincipalSource},
 };
 
 /// A session that is silent for this long is over.
 const SESSION_KEPT: Duration = Duration::from_secs(30 * 60);
-/// Sessions at once; each holds a few channels.
-const SESSIONS_MAX: usize = 1000;
 /// The largest request.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Says which protocol a request speaks.
+const VERSION_HEADER: &str = "mcp-protocol-version";
+/// From this protocol version on there are no sessions.
+const STATELESS_SINCE: &str = "2026-07-28";
 /// Names a session in requests and answers.
 const SESSION_HEADER: &str = "mcp-session-id";
 
@@ -47,6 +54,7 @@ struct Mcp {
     service: StreamableHttpService<Handler, LocalSessionManager>,
     manager: Arc<LocalSessionManager>,
     sessions: Sessions,
+    doors: Doors,
 }
 
 pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<(Response,)> {
@@ -65,7 +73,7 @@ pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<
         Arc::clone(&manager),
         config,
     );
-    let mcp = Arc::new(Mcp { service, manager, sessions: Sessions::default() });
+    let mcp = Arc::new(Mcp { service, manager, sessions: Sessions::default(), doors: doors.clone() });
     warp::path("mcp")
         .and(warp::path::end())
         .and(warp::any().map(move || Arc::clone(&mcp)))
@@ -103,27 +111,55 @@ impl Mcp {
                 }),
             );
         }
-        if named.is_none() && self.is_full().await {
-            let failure = Failure::new(Code::Overloaded, "too many sessions are open");
-            return reply::failure(&failure.retry_after(Duration::from_secs(30)));
+        // Only `initialize` of the older protocol makes a session; later versions say which they speak.
+        let stateless = headers
+            .get(VERSION_HEADER)
+            .and_then(|version| version.to_str().ok())
+            .is_some_and(|version| version >= STATELESS_SINCE);
+        if named.is_none()
+            && !stateless
+            && let Some(full) = self.full_for(&who, 0).await
+        {
+            return reply::failure(&full);
         }
+        let within = tokio::time::Instant::now() + self.doors.options.body_timeout();
+        let body = futures_util::stream::unfold(Box::pin(body), move |mut body| async move {
+            match tokio::time::timeout_at(within, body.next()).await {
+                Ok(part) => part.map(|part| (part.map_err(std::io::Error::other), body)),
+                Err(_) => Some((Err(std::io::ErrorKind::TimedOut.into()), body)),
+            }
+        });
         let frames =
             body.map(|part| part.map(|mut buffer| Frame::data(buffer.copy_to_bytes(buffer.remaining()))));
         let mut request = Request::new(StreamBody::new(frames));
         *request.method_mut() = method.clone();
         *request.uri_mut() = http::Uri::from_static("/mcp");
         *request.headers_mut() = headers;
-        request.extensions_mut().insert(principal);
+        request.extensions_mut().insert(principal.clone());
         let (head, body) = self.service.handle(request).await.into_parts();
-        if let Some(id) = head.headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()) {
-            self.sessions.lock().entry(id.to_owned()).or_insert(who);
+        if let Some(id) = head.headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok())
+            && named.is_none()
+        {
+            self.sessions.lock().insert(id.to_owned(), who.clone());
+            // The library makes a session before anybody could ask whether there is room.
+            if let Some(full) = self.full_for(&who, 1).await {
+                let _ = self.manager.close_session(&Arc::from(id)).await;
+                self.sessions.lock().remove(id);
+                return reply::failure(&full);
+            }
         }
         if method == Method::DELETE
+            && head.status.is_success()
             && let Some(id) = named
         {
             self.sessions.lock().remove(&id);
         }
-        let chunks = body.into_data_stream().map(|chunk| chunk.map_err(|never| match never {}));
+        // What is still being sent ends with the token.
+        let ended = guard::ended(self.doors.corridor.clone(), principal);
+        let chunks = body
+            .into_data_stream()
+            .map(|chunk| chunk.map_err(|never| match never {}))
+            .take_until(Box::pin(ended));
         let mut response =
             warp::reply::Reply::into_response(warp::reply::stream::<_, Bytes, std::io::Error>(chunks));
         *response.status_mut() = head.status;
@@ -131,14 +167,23 @@ impl Mcp {
         response
     }
 
-    /// Forgets sessions that ended by themselves, and tells whether there is room for another.
-    async fn is_full(&self) -> bool {
-        if self.sessions.lock().len() < SESSIONS_MAX {
-            return false;
-        }
+    /// Why this principal may have no session beyond those it has, `more` of which are the one in question.
+    /// Sessions that ended by themselves are forgotten first.
+    async fn full_for(&self, who: &str, more: usize) -> Option<Failure> {
         let live = self.manager.sessions.read().await;
         let mut sessions = self.sessions.lock();
         sessions.retain(|id, _| live.contains_key(id.as_str()));
-        sessions.len() >= SESSIONS_MAX
+        let max = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(more);
+        let own = sessions.values().filter(|owner| *owner == who).count();
+        let say = if own >= max(self.doors.options.max_sessions_per_principal) {
+            "you have too many sessions open"
+        } else if sessions.len() >= max(self.doors.options.max_sessions) {
+            "too many sessions are open"
+        } else {
+            return None;
+        };
+        let failure =
+            Failure::new(Code::Overloaded, say).hint("end a session with DELETE /mcp, or let one go idle");
+        Some(failure.retry_after(Duration::from_secs(30)))
     }
 }

@@ -4,52 +4,25 @@
 //! No rule lives here; every call goes through the corridor.
 
 mod accept;
+mod activity;
 mod api;
 mod guard;
+mod host;
+mod knocks;
 mod mcp;
 mod ops;
+mod options;
 mod reply;
 mod stream;
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use self::knocks::Knocks;
+pub use self::options::Options;
 use crate::tools::call::Corridor;
-
-/// How the HTTP doors behave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// Address and port of MCP and the admin API. Default `127.0.0.1:8080`. TLS is a reverse proxy's work.
-    pub listen: String,
-    /// Names under which clients may call, besides loopback names (`appliance.example`, `appliance.example:8443`).
-    pub public_hosts: Vec<String>,
-    /// Web origins that may call, each with scheme and port (`https://appliance.example:443`). Default none.
-    pub allowed_origins: Vec<String>,
-    /// Connections in all (16–65536). Default 16384.
-    pub max_connections: u32,
-    /// Connections an address, loopback and trusted proxies exempt (1–65536). Default 256.
-    pub max_connections_per_address: u32,
-    /// Proxies that may open more connections. Default none.
-    pub trusted_proxies: Vec<IpAddr>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8080".into(),
-            public_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            max_connections: 16_384,
-            max_connections_per_address: 256,
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
 
 /// What the doors open to.
 #[derive(Clone)]
@@ -62,6 +35,15 @@ pub struct Doors {
     pub version: &'static str,
     /// Serve the fixtures of the conformance suite too (only with the feature of that name).
     pub conformance: bool,
+    knocks: Arc<Knocks>,
+}
+
+impl Doors {
+    /// Doors to a house.
+    #[must_use]
+    pub fn new(corridor: Corridor, options: Options, version: &'static str, conformance: bool) -> Self {
+        Self { corridor, options, version, conformance, knocks: Arc::default() }
+    }
 }
 
 /// Serves HTTP on a TCP socket until `shutdown`.

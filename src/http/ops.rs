@@ -8,7 +8,12 @@ use warp::{Filter as _, filters::BoxedFilter, reply::Response};
 
 use crate::{
     engine::Storage,
-    http::{Doors, guard::Caller, reply},
+    http::{
+        Doors,
+        guard::{self, Caller},
+        host::Host,
+        reply,
+    },
 };
 
 pub(super) fn route(doors: &Doors) -> BoxedFilter<(Response,)> {
@@ -27,11 +32,13 @@ pub(super) fn route(doors: &Doors) -> BoxedFilter<(Response,)> {
     let metadata = warp::path!(".well-known" / "oauth-protected-resource")
         .or(warp::path!(".well-known" / "oauth-protected-resource" / "mcp"))
         .unify()
-        .and(warp::header::optional::<String>("host"))
-        .map(|host: Option<String>| {
-            let resource = format!("http://{}/mcp", host.unwrap_or_else(|| "localhost".into()));
+        .and(with(doors))
+        .and(warp::ext::optional::<Host>())
+        .map(|doors: Doors, host: Option<Host>| {
             let about = json!({
-                "resource": resource, "authorization_servers": [], "bearer_methods_supported": ["header"],
+                "resource": format!("{}/mcp", guard::base_url(&doors, host.as_ref())),
+                "authorization_servers": [], "bearer_methods_supported": ["header"],
+                "resource_name": "appliance",
             });
             reply::json(StatusCode::OK, &about)
         });

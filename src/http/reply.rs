@@ -13,7 +13,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
     response
 }
 
-/// A failure in its form, with `Retry-After` and `WWW-Authenticate` where they belong.
+/// A failure in its form, with `Retry-After` where it belongs.
 pub(super) fn failure(failure: &Failure) -> Response {
     let status =
         StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -23,11 +23,6 @@ pub(super) fn failure(failure: &Failure) -> Response {
         if let Ok(value) = HeaderValue::from_str(&seconds) {
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }
-    }
-    if failure.code == Code::Unauthenticated {
-        let value =
-            HeaderValue::from_static("Bearer resource_metadata=\"/.well-known/oauth-protected-resource\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
     response
 }
@@ -50,9 +45,17 @@ pub(super) fn text(kind: &'static str, body: String) -> Response {
     warp::reply::with_header(body, header::CONTENT_TYPE, kind).into_response()
 }
 
-/// The headers that every answer carries.
-pub(super) fn secured(mut response: Response) -> Response {
+/// The headers that every answer carries; a refused sign-in also says where to learn how to sign in.
+pub(super) fn secured(mut response: Response, base_url: impl FnOnce() -> String) -> Response {
+    let refused = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if refused {
+        let about = format!("{}/.well-known/oauth-protected-resource/mcp", base_url());
+        let challenge = format!("Bearer resource_metadata=\"{about}\"");
+        // Only what was checked stands in it, so it is a header's value.
+        let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Bearer"));
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),

@@ -3,7 +3,10 @@
 //! One handler serves all protocol versions. It turns a request into a call of the corridor and the outcome into the
 //! protocol's words; who calls comes from the door.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -24,6 +27,7 @@ use crate::{
     mcp::{prompts, resources},
     tools::{
         call::{Call, Corridor},
+        catalog,
         context::{ProgressSink, Update},
         tool::ToolDef,
     },
@@ -122,7 +126,16 @@ fn progress_to(cx: &Context) -> (Option<ProgressSink>, Option<tokio::task::JoinH
 }
 
 /// A tool as the protocol lists it.
+/// A tool as listed, with or without its output schema. Schemas are made once a process: they never change.
 fn listed(def: &ToolDef, with_output: bool) -> Tool {
+    static MADE: LazyLock<BTreeMap<&'static str, [Tool; 2]>> = LazyLock::new(|| {
+        catalog::all().map(|def| (def.spec.name, [made(def, false), made(def, true)])).collect()
+    });
+    MADE.get(def.spec.name)
+        .map_or_else(|| made(def, with_output), |made| made[usize::from(with_output)].clone())
+}
+
+fn made(def: &ToolDef, with_output: bool) -> Tool {
     let spec = &def.spec;
     let object = |schema: Value| match schema {
         Value::Object(object) => Arc::new(object),
@@ -213,7 +226,7 @@ impl ServerHandler for Handler {
         {
             return Some(tool);
         }
-        crate::tools::catalog::find(name).map(|def| listed(def, false))
+        catalog::find(name).map(|def| listed(def, false))
     }
 
     async fn call_tool(
@@ -224,7 +237,7 @@ impl ServerHandler for Handler {
         #[cfg(feature = "conformance")]
         if self.conformance
             && self.get_tool(&request.name).is_some()
-            && crate::tools::catalog::find(&request.name).is_none()
+            && catalog::find(&request.name).is_none()
         {
             return crate::mcp::conformance::call(request, cx).await;
         }

@@ -52,11 +52,18 @@ impl House {
 
     /// Starts a demo with more flags.
     pub fn start_with(devices: usize, flags: &[&str]) -> Self {
+        Self::start_set(devices, flags, &[])
+    }
+
+    /// Starts a demo with settings of its own: `("SERVER__MAX_SESSIONS", "2")`.
+    pub fn start_set(devices: usize, flags: &[&str], settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(key, value)| (format!("APPLIANCE__{key}"), value));
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(APPLIANCE)
             .args(["demo", "--json", "--devices", &devices.to_string(), "--dir"])
             .arg(dir.path().join("demo"))
             .args(flags)
+            .envs(settings)
             .env_remove("APPLIANCE_TOKEN")
             .env_remove("APPLIANCE_TOKEN_FILE")
             .stdin(Stdio::null())
@@ -242,6 +249,13 @@ pub fn raw(host: &str, bytes: &[u8]) -> Reply {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     reply_of(&answer)
+}
+
+impl House {
+    /// Where the HTTP door listens.
+    pub fn host(&self) -> &str {
+        self.url().trim_start_matches("http://").trim_end_matches('/')
+    }
 }
 
 /// An answer's bytes, taken apart; status 0 when there is none.

@@ -209,7 +209,8 @@ fn other_doors(scene: &mut Scene) {
     let in_file = "canary-password-file-6a7b8c";
     let file = folder.path().join("password");
     std::fs::write(&file, in_file).unwrap();
-    let edit = ["device", "edit", &scene.house.device(2).to_owned(), "--username", "u3", "--password-file"];
+    let third = scene.house.device(2).to_owned();
+    let edit = ["device", "edit", &third, "--username", "u3", "--password-file"];
     scene.cli(As::Admin, &[edit.as_slice(), &[file.to_str().unwrap()]].concat());
     scene.secret("password of a file", in_file);
     let in_table = "canary-table-pw-9d0e1f";

@@ -246,7 +246,7 @@ fn in_namespace(script: &str, args: &[&str]) -> Option<Command> {
     let able = Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !able.as_ref().is_ok_and(|output| output.status.success()) {
         assert!(std::env::var_os("CI").is_none(), "mounts are needed for this test: {able:?}");
-        println!("skipped: mounting needs root");
+        eprintln!("skipped: mounting needs root");
         return None;
     }
     let mut command = Command::new("unshare");

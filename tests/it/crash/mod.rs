@@ -109,7 +109,8 @@ fn kills_at_every_point_of_a_write_leave_nothing_forgotten_nor_blindly_repeated(
     assert!(never.is_empty(), "no scenario reaches {never:?}");
 
     let kills = kills_of(&reached, budget);
-    let totals: Mutex<(BTreeMap<&str, usize>, Vec<String>, Duration, usize, usize)> = Mutex::default();
+    type Totals = (BTreeMap<&'static str, usize>, Vec<String>, Duration, usize, usize);
+    let totals: Mutex<Totals> = Mutex::default();
     on_sites(&template, &kills, |site, kill| {
         let seen = site.run(kill.scenario, Some((kill.point, kill.hit)));
         let name = format!("{} killed at {}:{}", kill.scenario.name, kill.point, kill.hit);
