@@ -1,6 +1,4 @@
-//! `call`, `tools`, `status`, `config`, `mcp`, `doctor`.
-
-use std::path::PathBuf;
+//! `call`, `tools`, `status`, `config`, `doctor`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -8,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     appliance::config::Config,
     cli::{Common, client::Client, out, usage},
-    failure::{Code, Failure},
+    failure::Failure,
 };
 
 #[derive(Debug, Args)]
@@ -92,73 +90,6 @@ pub(super) fn config(common: &Common, command: ConfigCommand) -> Result<u8, Fail
             out::data(&serde_json::to_string_pretty(&schema).unwrap_or_default())?;
         }
     }
-    Ok(0)
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Mcp {
-    /// Set up an MCP client on this machine.
-    #[command(subcommand)]
-    Install(Install),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Install {
-    /// Claude Desktop: adds `routeros` to its configuration, keeping a copy of what was there.
-    ClaudeDesktop {
-        /// Only print what would be written.
-        #[arg(long)]
-        print: bool,
-        /// Its configuration file, where it is not at the usual place.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-    },
-}
-
-/// What Claude Desktop needs to know.
-pub(super) fn claude_entry(store: &std::path::Path) -> Value {
-    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("appliance"));
-    json!({ "command": binary, "args": ["--dir", store, "stdio"] })
-}
-
-pub(super) fn mcp(common: &Common, command: Mcp) -> Result<u8, Failure> {
-    let Mcp::Install(Install::ClaudeDesktop { print, file }) = command;
-    let store = common.load()?.store.dir;
-    let entry = claude_entry(&store);
-    let whole = json!({ "mcpServers": { "routeros": entry } });
-    if print {
-        out::data(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
-        return Ok(0);
-    }
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let usual = if cfg!(target_os = "macos") {
-        home.join("Library/Application Support/Claude/claude_desktop_config.json")
-    } else {
-        home.join(".config/Claude/claude_desktop_config.json")
-    };
-    let file = file.unwrap_or(usual);
-    let failed = |error: std::io::Error| {
-        Failure::new(Code::InvalidConfig, format!("{} cannot be written: {error}", file.display()))
-    };
-    let mut config: Value = match std::fs::read_to_string(&file) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            Failure::new(
-                Code::InvalidConfig,
-                format!("{} is not JSON ({error}); nothing was changed", file.display()),
-            )
-        })?,
-        Err(_) => json!({}),
-    };
-    if file.exists() {
-        std::fs::copy(&file, file.with_extension("json.before")).map_err(failed)?;
-    } else if let Some(parent) = file.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    config["mcpServers"]["routeros"] = entry;
-    std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap_or_default()).map_err(failed)?;
-    out::show(common, &json!({ "file": file }), |_| {
-        format!("written to {}; restart Claude Desktop", file.display())
-    })?;
     Ok(0)
 }
 

@@ -5,11 +5,19 @@ mod client;
 #[cfg(feature = "lab")]
 mod demo;
 mod device;
+mod events;
+mod file;
+mod import;
+mod job;
 mod log;
+mod mcp;
 mod out;
 mod plan;
 mod serve;
+mod snapshot;
 mod token;
+mod trust;
+mod wire;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -88,16 +96,17 @@ enum Command {
     Plan(plan::Plan),
     /// Jobs: list, show, watch.
     #[command(subcommand)]
-    Job(plan::Job),
+    Job(job::Job),
     /// Events: list, tail, export.
     #[command(subcommand)]
-    Events(log::Events),
+    Events(events::Events),
     /// Check the log: every checksum, the Merkle tree, signed checkpoints.
     Verify(log::Verify),
     /// Rebuild the state from the log and print its digest.
     Replay(log::Replay),
-    /// Snapshots: what is saved. Deleting them is always safe.
-    Snapshot,
+    /// Snapshots of the state: what is saved. Deleting them is always safe.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     /// Bearer tokens: create, list, revoke.
     #[command(subcommand)]
     Token(token::Token),
@@ -106,7 +115,7 @@ enum Command {
     Config(chores::ConfigCommand),
     /// Set up MCP clients.
     #[command(subcommand)]
-    Mcp(chores::Mcp),
+    Mcp(mcp::Mcp),
     /// Look for what is wrong with this installation.
     Doctor,
     /// Print a completion script for a shell.
@@ -181,14 +190,14 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Call(args) => chores::call(common, args).await,
         Command::Tools => chores::tools(common).await,
         Command::Plan(command) => plan::run(common, command).await,
-        Command::Job(command) => plan::run_job(common, command).await,
-        Command::Events(command) => log::events(common, command).await,
+        Command::Job(command) => job::run(common, command).await,
+        Command::Events(command) => events::run(common, command).await,
         Command::Verify(args) => log::verify(common, args).await,
         Command::Replay(args) => log::replay(common, args).await,
-        Command::Snapshot => log::snapshot(common),
+        Command::Snapshot(command) => snapshot::run(common, &command),
         Command::Token(command) => token::run(common, command).await,
         Command::Config(command) => chores::config(common, command),
-        Command::Mcp(command) => chores::mcp(common, command),
+        Command::Mcp(command) => mcp::run(common, command),
         Command::Doctor => chores::doctor(common).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -217,6 +226,11 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
             Ok(0)
         }
     }
+}
+
+/// A moment as the command line takes it.
+fn moment(text: &str) -> Result<::events::ids::Moment, String> {
+    text.parse().map_err(|_| "needs a moment as RFC 3339 has it, such as 2026-11-24T09:00:00Z".to_owned())
 }
 
 /// A wrong word on the command line.
