@@ -3,6 +3,7 @@
 pub mod config;
 pub mod holder;
 mod keys;
+pub mod origin;
 mod start;
 
 use std::{path::Path, sync::Arc};

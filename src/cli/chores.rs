@@ -1,4 +1,4 @@
-//! `call`, `tools`, `status`, `config`, `doctor`.
+//! `call`, `tools`, `status`, `config`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -74,11 +74,11 @@ pub(super) enum ConfigCommand {
 pub(super) fn config(common: &Common, command: ConfigCommand) -> Result<u8, Failure> {
     match command {
         ConfigCommand::Check => {
-            common.load()?;
+            common.load()?.check_files(common.config.as_deref(), &common.overrides())?;
             out::show(common, &json!({ "ok": true }), |_| "the configuration can be used".into())?;
         }
         ConfigCommand::Show => {
-            let shown = Config::show(common.config.as_deref(), &[])?;
+            let shown = Config::show(common.config.as_deref(), &common.overrides())?;
             let value = serde_json::to_value(&shown).unwrap_or_default();
             out::show(common, &value, |value| {
                 out::table(value, &[("key", "key"), ("value", "value"), ("from", "origin")])
@@ -91,67 +91,6 @@ pub(super) fn config(common: &Common, command: ConfigCommand) -> Result<u8, Fail
         }
     }
     Ok(0)
-}
-
-pub(super) async fn doctor(common: &Common) -> Result<u8, Failure> {
-    let mut checks = Vec::new();
-    let mut note = |what: &str, found: Result<String, String>| {
-        let (ok, text) = found.map_or_else(|why| (false, why), |fine| (true, fine));
-        checks.push(json!({ "check": what, "ok": ok, "found": text }));
-    };
-    let config = common.load();
-    note(
-        "configuration",
-        config.as_ref().map(|_| "can be used".to_owned()).map_err(|failure| failure.say.to_string()),
-    );
-    if let Ok(config) = &config {
-        let store = &config.store;
-        note(
-            "store",
-            if store.file().exists() {
-                Ok(store.file().display().to_string())
-            } else {
-                Err("none; `appliance init` makes one".into())
-            },
-        );
-        for (what, path) in [("master key", store.master_key()), ("checkpoint key", store.checkpoint_key())] {
-            use std::os::unix::fs::PermissionsExt as _;
-            let found = std::fs::metadata(&path)
-                .map_err(|error| format!("{}: {error}", path.display()))
-                .and_then(|metadata| {
-                    let mode = metadata.permissions().mode() & 0o777;
-                    if mode & 0o077 == 0 {
-                        Ok(format!("mode {mode:o}"))
-                    } else {
-                        Err(format!("mode {mode:o}: chmod 600 {}", path.display()))
-                    }
-                });
-            note(what, found);
-        }
-        let runs = tokio::net::UnixStream::connect(store.control_socket()).await.is_ok();
-        note(
-            "appliance",
-            if runs {
-                Ok("runs".into())
-            } else {
-                Ok("does not run; commands open the store themselves".into())
-            },
-        );
-        if runs || store.file().exists() {
-            let status = Client::once(common, "system_status", json!({})).await;
-            note(
-                "answers",
-                status
-                    .map(|status| format!("{} devices known", out::cell(&status["devices"])))
-                    .map_err(|failure| failure.say.to_string()),
-            );
-        }
-    }
-    let bad = checks.iter().filter(|check| check["ok"] == false).count();
-    out::show(common, &json!({ "checks": checks, "problems": bad }), |value| {
-        out::table(&value["checks"], &[("check", "check"), ("ok", "ok"), ("found", "found")])
-    })?;
-    Ok(u8::from(bad > 0))
 }
 
 #[cfg(test)]

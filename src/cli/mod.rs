@@ -5,6 +5,7 @@ mod client;
 #[cfg(feature = "lab")]
 mod demo;
 mod device;
+mod doctor;
 mod events;
 mod file;
 mod import;
@@ -24,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    appliance::config::Config,
+    appliance::{config::Config, origin::Override},
     failure::{Code, Failure},
 };
 
@@ -128,33 +129,48 @@ enum Command {
 }
 
 impl Common {
+    /// What flags set, for the configuration.
+    fn overrides(&self) -> Vec<Override> {
+        let dir = self.dir.as_ref().map(|dir| dir.display().to_string());
+        [("store.dir", dir, "--dir"), ("log.level", self.log_level.clone(), "--log-level")]
+            .into_iter()
+            .filter_map(|(key, value, flag)| value.map(|value| Override { key, value, flag }))
+            .collect()
+    }
+
     /// The configuration in force, with the flags on top.
     fn load(&self) -> Result<Config, Failure> {
-        let mut config = Config::load(self.config.as_deref(), &[])?;
-        if let Some(dir) = &self.dir {
-            config.store.dir.clone_from(dir);
-        }
-        if let Some(level) = &self.log_level {
-            config.log.level.clone_from(level);
-        }
-        Ok(config)
+        Config::load(self.config.as_deref(), &self.overrides())
     }
 
     /// Starts logging; commands that answer once are quiet unless asked.
     fn start_log(&self, fallback: &str, json: bool) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(fallback);
-        crate::telemetry::start(level, json).map_err(|why| Failure::param("log-level", why))
+        crate::telemetry::start(level, json, self.no_color).map_err(|why| Failure::param("log-level", why))
     }
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let said = |flag: &str| std::env::args_os().any(|word| word == flag);
+    let colours = if said("--no-color") { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    let parsed = <Cli as clap::CommandFactory>::command().color(colours).try_get_matches();
+    let cli = match parsed.and_then(|matches| <Cli as clap::FromArgMatches>::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        Err(error) if error.use_stderr() => {
+            if said("--json") {
+                let text = error.render().to_string();
+                let text = text.trim_start_matches("error: ").trim_end().to_owned();
+                out::talk(&usage(text).to_json().to_string());
+            } else {
+                let _ = error.print();
+            }
+            return ExitCode::from(2);
+        }
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -198,7 +214,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Token(command) => token::run(common, command).await,
         Command::Config(command) => chores::config(common, command),
         Command::Mcp(command) => mcp::run(common, command),
-        Command::Doctor => chores::doctor(common).await,
+        Command::Doctor => doctor::run(common).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(

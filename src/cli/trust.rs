@@ -67,7 +67,7 @@ fn digits(text: &str) -> Result<String, Failure> {
 /// Why a router is in quarantine, and what that means.
 fn explain(shown: &Value, seen: &str) {
     let id = out::cell(&shown["device_id"]);
-    let old = out::cell(&shown["trust"]["sha256"]);
+    let old = out::cell(&shown["trust"]["spki_pin"]["sha256"]);
     out::talk(&format!(
         "{id} is in quarantine since {}: it showed another key than the confirmed one. No login is sent to it and \
          nothing is read or changed until a person confirms a key.\n  confirmed before  {old}\n  shown instead     {seen}\n\

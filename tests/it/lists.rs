@@ -201,7 +201,7 @@ fn tables_that_are_none_are_refused_before_anything() {
         (&json!("prod"), &json!("appliance-ro")),
         "{shown}"
     );
-    let denied = lone.run_as(None, &["--json", "device", "import", "csv", path]);
+    let denied = lone.run_as(None, &["--json", "device", "import", "csv", path, "--environment", "lab"]);
     assert_eq!((denied.status.code(), &failure_of(&denied)["code"]), (Some(4), &json!("role_required")));
 }
 
@@ -237,7 +237,7 @@ fn trust_is_shown_asked_and_given() {
     let given =
         lone.run(&["--json", "device", "trust", "r1", "--fingerprint", &colons.join(":").to_uppercase()]);
     assert_eq!(given.status.code(), Some(0), "{}", stderr(&given));
-    assert_eq!(json_of(&given)["trust"]["sha256"], routers.key(0), "{}", stdout(&given));
+    assert_eq!(json_of(&given)["trust"]["spki_pin"]["sha256"], routers.key(0), "{}", stdout(&given));
     let unknown = lone.run(&["--json", "device", "trust", "nobody"]);
     assert_eq!(unknown.status.code(), Some(3), "{}", stderr(&unknown));
 }
@@ -247,7 +247,8 @@ fn a_quarantined_router_is_explained_and_let_back_in() {
     let house = House::start(1);
     let device = house.device(0).to_owned();
     let old =
-        json_of(&house.cli(As::Admin, &["--json", "device", "show", &device]))["trust"]["sha256"].clone();
+        json_of(&house.cli(As::Admin, &["--json", "device", "show", &device]))["trust"]["spki_pin"]["sha256"]
+            .clone();
     house.control("POST", &format!("/boxes/{}/change-key", house.box_of(0)), Some(&json!({})));
     house.until("quarantine", || {
         let _ = house.try_call(As::Agent, "get_dns_status", &json!({ "device_id": device }));

@@ -14,6 +14,7 @@ mod lists;
 mod lone;
 mod packaging;
 mod reach;
+mod offline;
 mod records;
 mod secrets;
 mod stdio;
