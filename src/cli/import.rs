@@ -193,7 +193,15 @@ async fn check(client: &Client, rows: &[Row], args: &Csv) -> Result<Vec<Outcome>
                     }
                 }
                 // What is wrong with a row is the row's; everything else ends the import.
-                Err(failure) if matches!(failure.code, Code::InvalidParams | Code::AlreadyExists) => {
+                Err(failure)
+                    if matches!(
+                        failure.code,
+                        Code::InvalidParams
+                            | Code::AlreadyExists
+                            | Code::EnvironmentDenied
+                            | Code::DeviceOutOfScope
+                    ) =>
+                {
                     checked = Err(failure.say.into_owned());
                 }
                 Err(failure) => return Err(failure),
