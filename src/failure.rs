@@ -128,6 +128,8 @@ codes! {
     LogDamaged "log_damaged" 500 6;
     /// The store is missing, locked, of another version, or not accessible.
     StoreUnusable "store_unusable" 503 7;
+    /// The address to listen on is taken, or not this machine's.
+    CannotListen "cannot_listen" 503 7;
     /// Our mistake.
     Bug "bug" 500 1;
 }
@@ -227,6 +229,22 @@ impl Failure {
         }
         out.into()
     }
+
+    /// A failure from the form that doors send.
+    #[must_use]
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        let word = value["code"].as_str().unwrap_or_default();
+        let code = Code::ALL.iter().copied().find(|code| code.as_str() == word).unwrap_or(Code::Bug);
+        let text = |field: &str| value[field].as_str().map(str::to_owned);
+        let say = text("message").unwrap_or_else(|| "the appliance answered without words".into());
+        let mut failure = Self::new(code, say);
+        failure.hint = text("hint").map(Into::into);
+        failure.details = value.get("details").cloned();
+        failure.retry_after =
+            value["retry_after_s"].as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        failure.device_id = value["device_id"].as_str().and_then(|id| id.parse().ok());
+        failure
+    }
 }
 
 impl fmt::Display for Failure {
@@ -238,5 +256,27 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|s| s as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_survives_its_way() {
+        let sent = Failure::new(Code::DeviceInJob, "held")
+            .hint("wait")
+            .retry_after(Duration::from_secs(2))
+            .details(serde_json::json!({ "job_id": "j" }));
+        let got = Failure::from_json(&sent.to_json());
+        assert_eq!(
+            (got.code, got.say.as_ref(), got.hint.as_deref()),
+            (Code::DeviceInJob, "held", Some("wait"))
+        );
+        assert_eq!((got.details, got.retry_after), (sent.details, sent.retry_after));
+        assert_eq!(Failure::from_json(&serde_json::Value::Null).code, Code::Bug);
+        let forged = serde_json::json!({ "retry_after_s": -1.0 });
+        assert_eq!(Failure::from_json(&forged).retry_after, None, "never a panic");
     }
 }

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    appliance::origin::{Origins, Override},
     domain::Rules,
     failure::{Code, Failure},
     http,
@@ -184,36 +185,25 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where one value came from.
+/// One value and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shown {
     /// Dotted name.
     pub key: String,
     /// The value in force.
     pub value: serde_json::Value,
-    /// `default`, the file, the environment, or a flag.
+    /// `default`, `file PATH:LINE`, `env NAME`, or `flag --NAME`.
     pub origin: String,
 }
 
-fn figment(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Figment, Failure> {
+fn figment(origins: &Origins<'_>, overrides: &[Override]) -> Figment {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
-    if let Some(file) = file {
-        if !file.is_file() {
-            return Err(Failure::new(
-                Code::InvalidConfig,
-                format!("there is no configuration file {}", file.display()),
-            )
-            .hint("`appliance config default` prints one to start from"));
-        }
-        figment = figment.merge(Toml::file_exact(file));
-    }
+    figment = figment.merge(Toml::string(origins.text()));
     figment = figment.merge(Env::prefixed("APPLIANCE__").split("__"));
-    for (key, value) in overrides {
-        let value: figment::value::Value =
-            value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+    for Override { key, value, .. } in overrides {
         figment = figment.merge(Serialized::default(key, value));
     }
-    Ok(figment)
+    figment
 }
 
 impl Config {
@@ -221,50 +211,88 @@ impl Config {
     ///
     /// # Errors
     /// `invalid_config` that names the key, where it was set, and what is wrong.
-    pub fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Failure> {
-        let config: Self = figment(file, overrides)?.extract().map_err(|error| {
-            let lines: Vec<String> = error.into_iter().map(|one| one.to_string()).collect();
-            Failure::new(Code::InvalidConfig, lines.join("; "))
-                .hint("`appliance config default` lists every key")
-        })?;
-        config.check()?;
+    pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Self, Failure> {
+        let origins = Origins::read(file, overrides)?;
+        let config: Self = figment(&origins, overrides).extract().map_err(|error| origins.failure(error))?;
+        config.check(&origins)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        let within = |key: &str, value: u32, low: u32, high: u32| {
-            if (low..=high).contains(&value) {
-                return Ok(());
+    fn check(&self, origins: &Origins<'_>) -> Result<(), Failure> {
+        let own = [
+            ("approval.wait_hours", self.approval.wait_hours, 1, 168),
+            ("approval.start_within_minutes", self.approval.start_within_minutes, 1, 1440),
+            ("store.cache_mib", self.store.cache_mib, 8, 1024),
+            ("routers.connect_timeout_ms", self.routers.connect_timeout_ms, 100, 60_000),
+        ];
+        for (key, value, low, high) in own.into_iter().chain(self.server.bounds()) {
+            if !(low..=high).contains(&value) {
+                return Err(origins.wrong(key, format!("{value} is outside {low}–{high}")));
             }
-            Err(Failure::new(Code::InvalidConfig, format!("`{key}`: {value} is outside {low}–{high}")))
-        };
-        within("approval.wait_hours", self.approval.wait_hours, 1, 168)?;
-        within("approval.start_within_minutes", self.approval.start_within_minutes, 1, 1440)?;
-        for (key, value, low, high) in self.server.bounds() {
-            within(key, value, low, high)?;
         }
-        within("store.cache_mib", self.store.cache_mib, 8, 1024)
+        let port = self.server.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            return Err(origins.wrong("server.listen", "needs an address and a port, such as 127.0.0.1:8080"));
+        }
+        crate::telemetry::check(&self.log.level).map_err(|why| origins.wrong("log.level", why))
+    }
+
+    /// Looks at the files that the configuration names: keys, authorities, folders. Files at their default place are
+    /// looked at only where there is a store, since `init` makes them.
+    ///
+    /// # Errors
+    /// `invalid_config` that names the key, its place, and what is wrong with the file.
+    pub fn check_files(&self, file: Option<&Path>, overrides: &[Override]) -> Result<(), Failure> {
+        let origins = Origins::read(file, overrides)?;
+        let made = self.store.file().exists();
+        for (key, set, path, what) in [
+            (
+                "store.master_key_file",
+                self.store.master_key_file.is_some(),
+                self.store.master_key(),
+                "master key",
+            ),
+            (
+                "store.checkpoint_key_file",
+                self.store.checkpoint_key_file.is_some(),
+                self.store.checkpoint_key(),
+                "checkpoint key",
+            ),
+        ] {
+            if set || made {
+                let read = super::keys::read(&path, what);
+                read.map_err(|failure| {
+                    origins.wrong(key, failure.say).hint("`appliance init` makes missing keys")
+                })?;
+            }
+        }
+        if let Some(path) = &self.store.checkpoint_file
+            && !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+        {
+            return Err(origins
+                .wrong("store.checkpoint_file", format!("the folder of {} does not exist", path.display())));
+        }
+        for (name, path) in &self.routers.authorities {
+            if let Err(error) = std::fs::File::open(path) {
+                let key = format!("routers.authorities.{name}");
+                return Err(origins.wrong(&key, format!("{} cannot be read: {error}", path.display())));
+            }
+        }
+        Ok(())
     }
 
     /// Every value with its origin, in the order of the structs.
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn show(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Vec<Shown>, Failure> {
+    pub fn show(file: Option<&Path>, overrides: &[Override]) -> Result<Vec<Shown>, Failure> {
         let config = Self::load(file, overrides)?;
-        let figment = figment(file, overrides)?;
+        let origins = Origins::read(file, overrides)?;
         let tree = serde_json::to_value(&config)
             .map_err(|error| Failure::new(Code::Bug, "the configuration cannot be shown").log(error))?;
         let mut shown = Vec::new();
         flatten("", &tree, &mut |key, value| {
-            let origin = figment.find_metadata(key).map_or_else(
-                || "default".to_owned(),
-                |metadata| match &metadata.source {
-                    Some(source) => source.to_string(),
-                    None if metadata.name.contains("environment") => "environment".to_owned(),
-                    None => "default".to_owned(),
-                },
-            );
+            let origin = origins.of(key).to_string();
             shown.push(Shown { key: key.to_owned(), value: value.clone(), origin });
         });
         Ok(shown)
@@ -371,7 +399,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("appliance.toml");
         std::fs::write(&file, "[approval]\nwait_hours = 2\nlab = \"self\"").unwrap();
-        let config = Config::load(Some(&file), &[("approval.wait_hours".into(), "3".into())]).unwrap();
-        assert_eq!((config.approval.wait_hours, config.approval.lab), (3, LabApproval::Requester));
+        let flag = Override { key: "log.level", value: "debug".into(), flag: "--log-level" };
+        let config = Config::load(Some(&file), &[flag]).unwrap();
+        assert_eq!((config.log.level.as_str(), config.approval.lab), ("debug", LabApproval::Requester));
     }
 }

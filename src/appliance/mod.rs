@@ -1,7 +1,9 @@
 //! The composition root: builds the house bottom-up, runs it, and takes it down top-down.
 
 pub mod config;
+pub mod holder;
 mod keys;
+pub mod origin;
 mod start;
 
 use std::{path::Path, sync::Arc};
@@ -16,7 +18,6 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::principal::Principal,
     appliance::config::Config,
     domain::{Command, plan::hex},
     engine::{Engine, Running, clock, mint},
@@ -218,16 +219,30 @@ impl Appliance {
         Ok(())
     }
 
-    /// Serves MCP on standard input and output until it is closed or `shutdown`.
+    /// Serves MCP on standard input and output until it is closed or `shutdown`, as the token's principal or as the local
+    /// user `uid`. Meanwhile the sockets are open too: whoever holds the store lets others in.
     ///
     /// # Errors
-    /// When the transport cannot be set up.
+    /// `unauthenticated` when the token is not valid.
     pub async fn serve_stdio(
         &self,
-        principal: Principal,
+        uid: u32,
+        token: Option<&str>,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
-        mcp::stdio::serve_stdio(self.corridor.clone(), principal, shutdown).await
+        let client = async {
+            let served =
+                mcp::stdio::serve_stdio(self.corridor.clone(), uid, token, shutdown.child_token()).await;
+            shutdown.cancel();
+            served
+        };
+        let others = self.serve(Listeners { tcp: None, sockets: true }, shutdown.clone());
+        let (client, others) = tokio::join!(client, others);
+        if let Err(failure) = others {
+            // The client is served all the same; others are told that the store is held.
+            tracing::warn!(code = %failure.code, "{}", failure.say);
+        }
+        client
     }
 
     /// Stops the runner between steps, lets queued facts become durable, signs a last checkpoint, saves a snapshot and
@@ -291,9 +306,9 @@ async fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
 /// Copies standard input and output to the daemon's MCP socket.
 ///
 /// # Errors
-/// When the daemon goes away.
-pub async fn bridge_stdio(socket: &Path) -> Result<(), Failure> {
-    mcp::stdio::bridge(socket).await
+/// When the daemon goes away, or refuses the token.
+pub async fn bridge_stdio(socket: &Path, token: Option<&str>) -> Result<(), Failure> {
+    mcp::stdio::bridge(socket, token).await
 }
 
 /// The record of a fresh token, and the token itself.

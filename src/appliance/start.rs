@@ -14,7 +14,7 @@ use events::{
 use zeroize::Zeroizing;
 
 use crate::{
-    appliance::{Initialised, config::Config, keys, mint_token, owner},
+    appliance::{Initialised, config::Config, holder::name_holder, keys, mint_token, owner},
     domain::State,
     engine::{clock, mint},
     failure::{Code, Failure},
@@ -33,7 +33,15 @@ pub(super) fn store_failure(error: OpenError) -> Failure {
         OpenError::Damaged { .. } => Code::LogDamaged,
         _ => Code::StoreUnusable,
     };
-    Failure::new(code, error.to_string()).log(error)
+    let held = match &error {
+        OpenError::Locked { path } => Some(path.clone()),
+        _ => None,
+    };
+    let failure = Failure::new(code, error.to_string()).log(error);
+    match held {
+        Some(path) => name_holder(failure, &path),
+        None => failure,
+    }
 }
 
 fn options(config: &Config) -> OpenOptions {

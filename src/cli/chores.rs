@@ -1,6 +1,4 @@
-//! `call`, `tools`, `status`, `config`, `mcp`, `doctor`.
-
-use std::path::PathBuf;
+//! `call`, `tools`, `status`, `config`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -8,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     appliance::config::Config,
     cli::{Common, client::Client, out, usage},
-    failure::{Code, Failure},
+    failure::Failure,
 };
 
 #[derive(Debug, Args)]
@@ -76,11 +74,11 @@ pub(super) enum ConfigCommand {
 pub(super) fn config(common: &Common, command: ConfigCommand) -> Result<u8, Failure> {
     match command {
         ConfigCommand::Check => {
-            common.load()?;
+            common.load()?.check_files(common.config.as_deref(), &common.overrides())?;
             out::show(common, &json!({ "ok": true }), |_| "the configuration can be used".into())?;
         }
         ConfigCommand::Show => {
-            let shown = Config::show(common.config.as_deref(), &[])?;
+            let shown = Config::show(common.config.as_deref(), &common.overrides())?;
             let value = serde_json::to_value(&shown).unwrap_or_default();
             out::show(common, &value, |value| {
                 out::table(value, &[("key", "key"), ("value", "value"), ("from", "origin")])
@@ -93,134 +91,6 @@ pub(super) fn config(common: &Common, command: ConfigCommand) -> Result<u8, Fail
         }
     }
     Ok(0)
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Mcp {
-    /// Set up an MCP client on this machine.
-    #[command(subcommand)]
-    Install(Install),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Install {
-    /// Claude Desktop: adds `routeros` to its configuration, keeping a copy of what was there.
-    ClaudeDesktop {
-        /// Only print what would be written.
-        #[arg(long)]
-        print: bool,
-        /// Its configuration file, where it is not at the usual place.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-    },
-}
-
-/// What Claude Desktop needs to know.
-pub(super) fn claude_entry(store: &std::path::Path) -> Value {
-    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("appliance"));
-    json!({ "command": binary, "args": ["--dir", store, "stdio"] })
-}
-
-pub(super) fn mcp(common: &Common, command: Mcp) -> Result<u8, Failure> {
-    let Mcp::Install(Install::ClaudeDesktop { print, file }) = command;
-    let store = common.load()?.store.dir;
-    let entry = claude_entry(&store);
-    let whole = json!({ "mcpServers": { "routeros": entry } });
-    if print {
-        out::data(&serde_json::to_string_pretty(&whole).unwrap_or_default())?;
-        return Ok(0);
-    }
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let usual = if cfg!(target_os = "macos") {
-        home.join("Library/Application Support/Claude/claude_desktop_config.json")
-    } else {
-        home.join(".config/Claude/claude_desktop_config.json")
-    };
-    let file = file.unwrap_or(usual);
-    let failed = |error: std::io::Error| {
-        Failure::new(Code::InvalidConfig, format!("{} cannot be written: {error}", file.display()))
-    };
-    let mut config: Value = match std::fs::read_to_string(&file) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            Failure::new(
-                Code::InvalidConfig,
-                format!("{} is not JSON ({error}); nothing was changed", file.display()),
-            )
-        })?,
-        Err(_) => json!({}),
-    };
-    if file.exists() {
-        std::fs::copy(&file, file.with_extension("json.before")).map_err(failed)?;
-    } else if let Some(parent) = file.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    config["mcpServers"]["routeros"] = entry;
-    std::fs::write(&file, serde_json::to_string_pretty(&config).unwrap_or_default()).map_err(failed)?;
-    out::show(common, &json!({ "file": file }), |_| {
-        format!("written to {}; restart Claude Desktop", file.display())
-    })?;
-    Ok(0)
-}
-
-pub(super) async fn doctor(common: &Common) -> Result<u8, Failure> {
-    let mut checks = Vec::new();
-    let mut note = |what: &str, found: Result<String, String>| {
-        let (ok, text) = found.map_or_else(|why| (false, why), |fine| (true, fine));
-        checks.push(json!({ "check": what, "ok": ok, "found": text }));
-    };
-    let config = common.load();
-    note(
-        "configuration",
-        config.as_ref().map(|_| "can be used".to_owned()).map_err(|failure| failure.say.to_string()),
-    );
-    if let Ok(config) = &config {
-        let store = &config.store;
-        note(
-            "store",
-            if store.file().exists() {
-                Ok(store.file().display().to_string())
-            } else {
-                Err("none; `appliance init` makes one".into())
-            },
-        );
-        for (what, path) in [("master key", store.master_key()), ("checkpoint key", store.checkpoint_key())] {
-            use std::os::unix::fs::PermissionsExt as _;
-            let found = std::fs::metadata(&path)
-                .map_err(|error| format!("{}: {error}", path.display()))
-                .and_then(|metadata| {
-                    let mode = metadata.permissions().mode() & 0o777;
-                    if mode & 0o077 == 0 {
-                        Ok(format!("mode {mode:o}"))
-                    } else {
-                        Err(format!("mode {mode:o}: chmod 600 {}", path.display()))
-                    }
-                });
-            note(what, found);
-        }
-        let runs = tokio::net::UnixStream::connect(store.control_socket()).await.is_ok();
-        note(
-            "appliance",
-            if runs {
-                Ok("runs".into())
-            } else {
-                Ok("does not run; commands open the store themselves".into())
-            },
-        );
-        if runs || store.file().exists() {
-            let status = Client::once(common, "system_status", json!({})).await;
-            note(
-                "answers",
-                status
-                    .map(|status| format!("{} devices known", out::cell(&status["devices"])))
-                    .map_err(|failure| failure.say.to_string()),
-            );
-        }
-    }
-    let bad = checks.iter().filter(|check| check["ok"] == false).count();
-    out::show(common, &json!({ "checks": checks, "problems": bad }), |value| {
-        out::table(&value["checks"], &[("check", "check"), ("ok", "ok"), ("found", "found")])
-    })?;
-    Ok(u8::from(bad > 0))
 }
 
 #[cfg(test)]

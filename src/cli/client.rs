@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use events::principal::Door;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
@@ -13,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::{principal::Principal, tokens},
     appliance::Appliance,
-    cli::Common,
+    cli::{Common, serve, wire},
     engine::clock,
     failure::{Code, Failure},
     tools::call::Call,
 };
+
+/// Rows asked for at a time; an answer may hold fewer.
+const PAGE: usize = 500;
 
 /// Where tools are called.
 pub(super) enum Client {
@@ -56,6 +56,12 @@ pub(super) fn uid() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
+/// What a person hears who stopped a command.
+pub(super) fn interrupted() -> Failure {
+    Failure::new(Code::Cancelled, "interrupted; a step that was in hand is finished first")
+        .hint("`appliance job list --open` shows what is not over")
+}
+
 impl Client {
     /// A client for the configured state directory.
     pub(super) async fn open(common: &Common) -> Result<Self, Failure> {
@@ -66,35 +72,87 @@ impl Client {
             return Ok(Self::Daemon { socket, bearer });
         }
         let house = Box::new(Appliance::open(&config).await?);
-        let principal = match bearer {
-            None => Principal::local(uid(), Door::Cli),
+        let known = match bearer {
+            None => Ok(Principal::local(uid(), Door::Cli)),
             Some(token) => house
                 .engine()
-                .view(|views| tokens::authenticate(&views.state, &token, clock::now(), Door::Cli))?,
+                .view(|views| tokens::authenticate(&views.state, &token, clock::now(), Door::Cli)),
         };
-        Ok(Self::InProcess { house, principal: Box::new(principal) })
+        match known {
+            Ok(principal) => Ok(Self::InProcess { house, principal: Box::new(principal) }),
+            Err(failure) => {
+                house.stop().await?;
+                Err(Failure { hint: Some("the token is unknown, revoked or expired".into()), ..failure })
+            }
+        }
     }
 
-    /// Calls a tool.
+    /// The house, when the store is open here.
+    pub(super) fn house(&self) -> Option<&Appliance> {
+        match self {
+            Self::InProcess { house, .. } => Some(house),
+            Self::Daemon { .. } => None,
+        }
+    }
+
+    /// Calls a tool. Where the store is open here, an interruption lets the step in hand finish.
     pub(super) async fn call(&self, tool: &str, params: Value) -> Result<Value, Failure> {
         match self {
             Self::InProcess { house, principal } => {
+                let stop = serve::shutdown_on_signals()?;
+                let cancel = CancellationToken::new();
                 let call = Call {
                     principal: (**principal).clone(),
                     tool: tool.to_owned(),
                     params,
-                    cancel: CancellationToken::new(),
+                    cancel: cancel.clone(),
                     progress: None,
                 };
-                house.corridor().call(call).await.map(|answered| answered.value)
+                tokio::select! {
+                    answered = house.corridor().call(call) => answered.map(|answered| answered.value),
+                    () = stop.cancelled() => {
+                        cancel.cancel();
+                        Err(interrupted())
+                    }
+                }
             }
             Self::Daemon { socket, bearer } => {
                 let path = format!(
                     "/api/tools/{}",
                     tool.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "_")
                 );
-                request(socket, bearer.as_deref(), "POST", &path, params.to_string()).await
+                wire::request(socket, bearer.as_deref(), "POST", &path, params.to_string()).await
             }
+        }
+    }
+
+    /// Calls a tool that lists, page after page, until `limit` rows are there or none are left. The answer is that of
+    /// the last page with all rows; its `next_cursor` is set when rows are left.
+    pub(super) async fn rows(
+        &self,
+        tool: &str,
+        mut params: Value,
+        field: &str,
+        limit: Option<usize>,
+    ) -> Result<Value, Failure> {
+        let mut all = Vec::new();
+        loop {
+            let wanted = limit.map_or(PAGE, |limit| (limit - all.len()).min(PAGE));
+            params["limit"] = wanted.into();
+            let mut answer = self.call(tool, params.clone()).await?;
+            if let Value::Array(rows) = answer[field].take() {
+                all.extend(rows);
+            }
+            let cursor = answer["next_cursor"].clone();
+            let ended = cursor.is_null() || cursor == params["cursor"];
+            if ended || limit.is_some_and(|limit| all.len() >= limit) {
+                if answer.get("returned_count").is_some() {
+                    answer["returned_count"] = all.len().into();
+                }
+                answer[field] = Value::Array(all);
+                return Ok(answer);
+            }
+            params["cursor"] = cursor;
         }
     }
 
@@ -102,7 +160,7 @@ impl Client {
     pub(super) async fn tools(&self) -> Result<Value, Failure> {
         match self {
             Self::Daemon { socket, bearer } => {
-                request(socket, bearer.as_deref(), "GET", "/api/tools", String::new()).await
+                wire::request(socket, bearer.as_deref(), "GET", "/api/tools", String::new()).await
             }
             Self::InProcess { house, principal } => {
                 let tools: Vec<Value> = house
@@ -132,71 +190,19 @@ impl Client {
         client.close().await?;
         answer
     }
-}
 
-async fn request(
-    socket: &std::path::Path,
-    bearer: Option<&str>,
-    method: &str,
-    path: &str,
-    body: String,
-) -> Result<Value, Failure> {
-    let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::new(Code::StoreUnusable, "the running appliance did not answer").log(error)
-    };
-    let stream = UnixStream::connect(socket).await.map_err(|error| lost(error.into()))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| lost(error.into()))?;
-    let driving = tokio::spawn(connection);
-    let mut building = hyper::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "localhost")
-        .header("content-type", "application/json");
-    if let Some(bearer) = bearer {
-        building = building.header("authorization", format!("Bearer {bearer}"));
-    }
-    let request = building.body(Full::new(Bytes::from(body))).map_err(|error| {
-        Failure::new(Code::InvalidParams, "the token has characters that cannot be sent").log(error)
-    })?;
-    let response = sender.send_request(request).await.map_err(|error| lost(error.into()))?;
-    let status = response.status();
-    let bytes = response.into_body().collect().await.map_err(|error| lost(error.into()))?.to_bytes();
-    driving.abort();
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| lost(error.into()))?;
-    if status.is_success() { Ok(value) } else { Err(failure_of(&value)) }
-}
-
-/// A failure from its form.
-fn failure_of(value: &Value) -> Failure {
-    let word = value["code"].as_str().unwrap_or_default();
-    let code = Code::ALL.iter().copied().find(|code| code.as_str() == word).unwrap_or(Code::Bug);
-    let text = |field: &str| value[field].as_str().map(str::to_owned);
-    let mut failure =
-        Failure::new(code, text("message").unwrap_or_else(|| "the appliance answered without words".into()));
-    failure.hint = text("hint").map(Into::into);
-    failure.details = value.get("details").cloned();
-    failure.retry_after = value["retry_after_s"].as_f64().map(std::time::Duration::from_secs_f64);
-    failure.device_id = value["device_id"].as_str().and_then(|id| id.parse().ok());
-    failure
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_survives_its_way() {
-        let sent = Failure::new(Code::DeviceInJob, "held")
-            .hint("wait")
-            .details(serde_json::json!({ "job_id": "j" }));
-        let got = failure_of(&sent.to_json());
-        assert_eq!(
-            (got.code, got.say.as_ref(), got.hint.as_deref()),
-            (Code::DeviceInJob, "held", Some("wait"))
-        );
-        assert_eq!(got.details, sent.details);
-        assert_eq!(failure_of(&Value::Null).code, Code::Bug);
+    /// Opens, lists, closes.
+    pub(super) async fn list(
+        common: &Common,
+        tool: &str,
+        params: Value,
+        field: &str,
+        limit: Option<usize>,
+    ) -> Result<Value, Failure> {
+        common.start_log("warn", false)?;
+        let client = Self::open(common).await?;
+        let answer = client.rows(tool, params, field, limit).await;
+        client.close().await?;
+        answer
     }
 }

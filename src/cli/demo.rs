@@ -1,6 +1,6 @@
 //! `demo`: a fresh store with a simulated fleet on loopback, ready to be played with.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::DirBuilderExt as _, path::PathBuf};
 
 use clap::Args;
 use events::{
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::principal::{Principal, Scope},
     appliance::{Appliance, Listeners},
-    cli::{Common, chores::claude_entry, out, serve},
+    cli::{Common, mcp::claude_entry, out, serve},
     failure::{Code, Failure},
     tools::call::Call,
 };
@@ -25,7 +25,7 @@ const FREE_BOXES: usize = 8;
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Simulated routers.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = devices)]
     devices: usize,
     /// Address and port of the appliance.
     #[arg(long, default_value = "127.0.0.1:0")]
@@ -36,31 +36,71 @@ pub(super) struct Demo {
     conformance: bool,
 }
 
+/// Simulated routers in one process: more would need more than a process may have open.
+const DEVICES_MAX: usize = 1000;
+
+fn devices(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=DEVICES_MAX).contains(count));
+    count.ok_or_else(|| format!("needs a whole number, 1–{DEVICES_MAX}"))
+}
+
+/// The demo's folder. What the demo made itself goes when it is dropped, unless it is to be kept.
+struct Folder {
+    dir: PathBuf,
+    remove: bool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.remove {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
 /// A folder for the demo: the given one if it is new or empty, else a fresh temporary one.
-fn folder(common: &Common) -> Result<(PathBuf, bool), Failure> {
+fn folder(common: &Common) -> Result<Folder, Failure> {
     let failed =
         |error: std::io::Error| Failure::new(Code::StoreUnusable, format!("no folder for the demo: {error}"));
+    let make = |dir: &std::path::Path| {
+        std::fs::DirBuilder::new().mode(0o700).recursive(common.dir.is_some()).create(dir).map_err(failed)
+    };
     if let Some(dir) = &common.dir {
         if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Failure::new(Code::AlreadyExists, format!("{} is not empty", dir.display()))
                 .hint("the demo starts in a fresh folder"));
         }
-        return Ok((dir.clone(), false));
+        let new = !dir.exists();
+        make(dir)?;
+        return Ok(Folder { dir: dir.clone(), remove: new });
     }
-    let dir =
-        std::env::temp_dir().join(format!("appliance-demo-{:08x}", crate::engine::clock::random() as u32));
-    std::fs::create_dir(&dir).map_err(failed)?;
-    Ok((dir, true))
+    let name = format!("appliance-demo-{:016x}", crate::engine::clock::random() as u64);
+    let dir = std::env::temp_dir().join(name);
+    make(&dir)?;
+    Ok(Folder { dir, remove: true })
 }
 
 pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
     let shutdown = serve::shutdown_on_signals()?;
+    // Before anything is made: a demo that cannot listen leaves nothing behind.
+    let listener = serve::bind(&args.listen).await?;
+    let mut folder = folder(common)?;
+    play(common, &args, &mut folder, listener, shutdown).await.map(|()| 0)
+}
+
+async fn play(
+    common: &Common,
+    args: &Demo,
+    folder: &mut Folder,
+    listener: tokio::net::TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let dir = folder.dir.clone();
     let broken =
         |error: std::io::Error| Failure::new(Code::Bug, "the simulated fleet did not start").log(error);
     let fleet = Fleet::start(demo_fleet(args.devices)).await.map_err(broken)?;
     let control = fleet.serve_control(([127, 0, 0, 1], 0).into()).await.map_err(broken)?;
-    let (dir, temporary) = folder(common)?;
     let mut config = common.load()?;
     config.store.dir.clone_from(&dir);
     config.routers.allow_loopback = true;
@@ -68,9 +108,29 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
     let house = Appliance::open(&config).await?;
     #[cfg(feature = "conformance")]
     let house = if args.conformance { house.with_conformance_fixtures() } else { house };
+    let served = serve_demo(common, &house, &fleet, &dir, &control.to_string(), listener, shutdown).await;
+    house.stop().await?;
+    fleet.stop().await;
+    // Whoever named the folder keeps it, once the demo ran.
+    folder.remove = common.dir.is_none() || served.is_err() && folder.remove;
+    served
+}
+
+async fn serve_demo(
+    common: &Common,
+    house: &Appliance,
+    fleet: &Fleet,
+    dir: &std::path::Path,
+    control: &str,
+    listener: tokio::net::TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
     let mut devices = Vec::new();
     for (n, router) in fleet.routers().iter().enumerate() {
-        devices.push(register(&house, router, n < FREE_BOXES).await?);
+        if shutdown.is_cancelled() {
+            return Ok(());
+        }
+        devices.push(register(house, router, n < FREE_BOXES).await?);
     }
     let mut tokens = serde_json::Map::new();
     for (name, role, personal) in
@@ -80,15 +140,14 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
             "label": format!("demo {name}"), "role": role, "personal": personal,
             "environments": ["lab", "staging", "prod"], "device_scopes": ["*"], "expires_days": 7,
         });
-        tokens.insert(name.into(), call(&house, "token_create", params).await?["token"].take());
+        tokens.insert(name.into(), call(house, "token_create", params).await?["token"].take());
     }
-    let listener = serve::bind(&args.listen).await?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(Code::Bug, "the address is not known").log(error))?;
     let said = json!({
         "url": format!("http://{address}"), "mcp_url": format!("http://{address}/mcp"), "tokens": tokens,
-        "store": dir, "devices": devices, "control": control.to_string(),
+        "store": dir, "devices": devices, "control": control,
     });
     // The sockets exist before anybody is told where they are.
     let ready = CancellationToken::new();
@@ -96,16 +155,13 @@ pub(super) async fn run(common: &Common, args: Demo) -> Result<u8, Failure> {
         house.serve_announced(Listeners { tcp: Some(listener), sockets: true }, shutdown, ready.clone());
     let announce = async {
         ready.cancelled().await;
-        if common.json { out::data(&said.to_string()) } else { out::data(&welcome(&said, &dir)) }
+        if common.json { out::data(&said.to_string()) } else { out::data(&welcome(&said, dir)) }
     };
-    let (served, told) = tokio::join!(serving, announce);
-    house.stop().await?;
-    fleet.stop().await;
-    if temporary {
-        // A demo that nobody named leaves nothing behind.
-        let _ = std::fs::remove_dir_all(&dir);
+    tokio::select! {
+        // A house that cannot open its doors never gets ready.
+        served = serving => served,
+        told = async { announce.await?; std::future::pending().await } => told,
     }
-    served.and(told).map(|()| 0)
 }
 
 /// The owner of a demo, who may set it up.
@@ -159,7 +215,7 @@ fn welcome(said: &Value, dir: &std::path::Path) -> String {
     let text = |value: &Value| out::cell(value);
     let first = text(&said["devices"][0]["id"]);
     let count = said["devices"].as_array().map_or(0, Vec::len);
-    let snippet = json!({ "mcpServers": { "routeros": claude_entry(dir) } });
+    let snippet = json!({ "mcpServers": { "routeros": claude_entry(dir, None, None) } });
     let binary =
         std::env::current_exe().map_or_else(|_| "appliance".to_owned(), |path| path.display().to_string());
     format!(

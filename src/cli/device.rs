@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{Common, client::Client, out, usage},
+    cli::{Common, client::Client, import, out, trust, usage},
     failure::{Code, Failure},
 };
 
@@ -22,9 +22,12 @@ pub(super) enum Device {
         /// IPv4 or IPv6 address of its REST service.
         #[arg(long)]
         address: String,
-        /// lab, staging or prod.
-        #[arg(long, default_value = "lab")]
+        /// lab, staging or prod: it decides which changes need a person's approval.
+        #[arg(long)]
         environment: String,
+        /// Neither look at its key nor ask; `device trust` does it later.
+        #[arg(long, group = "trust")]
+        no_trust: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -52,6 +55,8 @@ pub(super) enum Device {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Confirm a router's key; this also ends a quarantine.
+    Trust(trust::Trust),
     /// Try to reach a router.
     Test {
         /// Id or name.
@@ -70,19 +75,7 @@ pub(super) enum Device {
     },
     /// Register many routers.
     #[command(subcommand)]
-    Import(Import),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Import {
-    /// Columns: device_id, address, and optionally name, port, environment, tags (`a=b;c=d`), allow (`x;y`), spki_sha256.
-    Csv {
-        /// The file.
-        file: PathBuf,
-        /// Do it; without this only what would be done is shown.
-        #[arg(long)]
-        yes: bool,
-    },
+    Import(import::Import),
 }
 
 /// What `add` and `edit` share.
@@ -126,7 +119,8 @@ pub(super) struct Settings {
     write_password_file: Option<PathBuf>,
 }
 
-fn secret(file: Option<&PathBuf>, user: Option<&String>) -> Result<Option<String>, Failure> {
+/// A password from its file, from standard input, or from the person at the terminal.
+pub(super) fn secret(file: Option<&PathBuf>, user: Option<&String>) -> Result<Option<String>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::new(Code::InvalidConfig, format!("the password cannot be read: {error}"))
     };
@@ -188,15 +182,15 @@ impl Settings {
 
 pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure> {
     match command {
-        Device::Add { device_id, address, environment, settings } => {
-            add(common, device_id, address, environment, settings).await
+        Device::Add { device_id, address, environment, no_trust, settings } => {
+            add(common, device_id, address, environment, no_trust, settings).await
         }
         Device::List { environment } => {
-            let mut params = json!({ "limit": 1000 });
+            let mut params = json!({});
             if let Some(environment) = environment {
                 params["environment"] = environment.into();
             }
-            let answer = Client::once(common, "list_devices", params).await?;
+            let answer = Client::list(common, "list_devices", params, "devices", None).await?;
             out::show(common, &answer, |answer| {
                 out::table(
                     &answer["devices"],
@@ -232,6 +226,7 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
             })?;
             Ok(0)
         }
+        Device::Trust(args) => trust::run(common, args).await,
         Device::Test { device_id } => {
             let answer =
                 Client::once(common, "check_connectivity", json!({ "device_id": device_id })).await?;
@@ -243,7 +238,8 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
                 if !out::is_terminal() {
                     return Err(usage("`--yes` is needed where nobody can be asked"));
                 }
-                if out::ask(&format!("Type {device_id} to take it out with its logins:"))? != device_id {
+                if out::ask(&format!("Type {device_id} to take it out with its logins:")).await? != device_id
+                {
                     return Err(usage("nothing was removed"));
                 }
             }
@@ -252,7 +248,7 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
             out::show(common, &answer, |_| format!("{device_id} is out"))?;
             Ok(0)
         }
-        Device::Import(Import::Csv { file, yes }) => import(common, &file, yes).await,
+        Device::Import(command) => import::run(common, command).await,
     }
 }
 
@@ -261,31 +257,27 @@ async fn add(
     device_id: String,
     address: String,
     environment: String,
+    no_trust: bool,
     settings: Settings,
 ) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
+    let mut params = Map::new();
+    params.insert("device_id".into(), device_id.clone().into());
+    params.insert("management_ip".into(), address.clone().into());
+    params.insert("environment".into(), environment.into());
+    // Passwords are asked for before the store is opened: nobody else waits for a person's typing.
+    settings.params(&mut params)?;
     let client = Client::open(common).await?;
     let outcome = async {
-        let mut params = Map::new();
-        params.insert("device_id".into(), device_id.clone().into());
-        params.insert("management_ip".into(), address.clone().into());
-        params.insert("environment".into(), environment.into());
-        if settings.trust().is_none() && out::is_terminal() {
+        if !no_trust && !params.contains_key("trust") && out::is_terminal() {
             let port = settings.port.unwrap_or(443);
-            let seen = client.call("device_probe", json!({ "address": address, "port": port, "tls": true })).await?;
-            let key = out::cell(&seen["spki_sha256"]);
-            out::talk(&format!(
-                "The box at {address}:{port} shows this key (SHA-256 of its public key):\n  {key}\nCompare it with the router's own: /certificate print detail, or over a cable you trust."
-            ));
-            if out::ask("Is it the same? Type yes:")? != "yes" {
-                return Err(usage("nothing was registered; no login was sent"));
-            }
+            let key = trust::look(&client, &address, port).await?;
+            trust::confirm(&address, port, &key).await?;
             params.insert("trust".into(), json!({ "spki_sha256": key }));
         }
-        settings.params(&mut params)?;
         let trusted = params.contains_key("trust");
         let answer = client.call("device_add", Value::Object(params)).await?;
-        Ok((answer, trusted))
+        Ok::<_, Failure>((answer, trusted))
     }
     .await;
     client.close().await?;
@@ -293,135 +285,8 @@ async fn add(
     out::show(common, &answer, |_| format!("{device_id} is registered"))?;
     if !trusted {
         out::talk(&format!(
-            "its key is not confirmed, so no login is sent: appliance device edit {device_id} --trust-spki HEX"
+            "its key is not confirmed, so no login is sent: appliance device trust {device_id}"
         ));
     }
     Ok(0)
-}
-
-/// The parameters that a row means.
-fn row_params(row: &std::collections::BTreeMap<String, String>) -> Result<Value, String> {
-    let get = |key: &str| row.get(key).map(String::as_str).filter(|text| !text.is_empty());
-    let mut params = Map::new();
-    params.insert("device_id".into(), get("device_id").ok_or("no device_id")?.into());
-    params.insert("management_ip".into(), get("address").ok_or("no address")?.into());
-    params.insert("environment".into(), get("environment").unwrap_or("lab").into());
-    if let Some(name) = get("name") {
-        params.insert("name".into(), name.into());
-    }
-    if let Some(port) = get("port") {
-        params.insert(
-            "management_port".into(),
-            port.parse::<u16>().map_err(|_| format!("port `{port}`"))?.into(),
-        );
-    }
-    if let Some(tags) = get("tags") {
-        let pairs = tags.split(';').map(|tag| {
-            tag.split_once('=')
-                .map(|(k, v)| (k.to_owned(), Value::from(v)))
-                .ok_or_else(|| format!("tag `{tag}`"))
-        });
-        params.insert("tags".into(), Value::Object(pairs.collect::<Result<_, _>>()?));
-    }
-    if let Some(allow) = get("allow") {
-        params.insert("allow".into(), allow.split(';').collect::<Vec<_>>().into());
-    }
-    if let Some(sha256) = get("spki_sha256") {
-        params.insert("trust".into(), json!({ "spki_sha256": sha256 }));
-    }
-    Ok(Value::Object(params))
-}
-
-async fn import(common: &Common, file: &std::path::Path, yes: bool) -> Result<u8, Failure> {
-    const COLUMNS: [&str; 8] =
-        ["device_id", "address", "name", "port", "environment", "tags", "allow", "spki_sha256"];
-    common.start_log("warn", false)?;
-    let unreadable =
-        |error: csv::Error| Failure::new(Code::InvalidParams, format!("{}: {error}", file.display()));
-    let mut reader = csv::Reader::from_path(file).map_err(unreadable)?;
-    let headers = reader.headers().map_err(unreadable)?.clone();
-    if let Some(unknown) = headers.iter().find(|header| !COLUMNS.contains(header)) {
-        return Err(usage(format!(
-            "`{unknown}` is no column; columns are {}. Passwords never come from a table.",
-            COLUMNS.join(", ")
-        )));
-    }
-    let mut rows = Vec::new();
-    for row in reader.deserialize() {
-        let row: std::collections::BTreeMap<String, String> = row.map_err(unreadable)?;
-        rows.push(row);
-    }
-    let client = Client::open(common).await?;
-    let known = client.call("list_devices", json!({ "limit": 1000 })).await;
-    let bar = out::bar(common, "importing");
-    bar.set_length(rows.len() as u64);
-    let (mut results, mut failed) = (Vec::new(), 0);
-    if let Ok(known) = &known {
-        for (number, row) in (2..).zip(&rows) {
-            let id = row.get("device_id").cloned().unwrap_or_default();
-            let exists =
-                known["devices"].as_array().into_iter().flatten().any(|device| device["id"] == id.as_str());
-            let outcome = match (row_params(row), exists, yes) {
-                (Err(why), ..) => Err(why),
-                (Ok(_), true, _) => Err("there is such a device already".to_owned()),
-                (Ok(_), false, false) => Ok("would be added"),
-                (Ok(params), false, true) => client
-                    .call("device_add", params)
-                    .await
-                    .map(|_| "added")
-                    .map_err(|failure| failure.say.to_string()),
-            };
-            failed += usize::from(outcome.is_err());
-            let (result, why) = outcome.map_or_else(|why| ("refused", why), |done| (done, String::new()));
-            results.push(json!({ "line": number, "device_id": id, "result": result, "why": why }));
-            bar.inc(1);
-        }
-    }
-    bar.finish_and_clear();
-    client.close().await?;
-    known?;
-    let value = json!({ "rows": results, "refused": failed, "done": yes });
-    out::show(common, &value, |value| {
-        out::table(
-            &value["rows"],
-            &[("line", "line"), ("device", "device_id"), ("result", "result"), ("why", "why")],
-        )
-    })?;
-    if !yes {
-        out::talk("nothing was done yet: add --yes");
-    }
-    Ok(if failed > 0 { 5 } else { 0 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_a_device() {
-        let row = [
-            ("device_id", "r1"),
-            ("address", "192.0.2.1"),
-            ("tags", "site=a;role=core"),
-            ("allow", "advanced_writes"),
-        ]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into();
-        let params = row_params(&row).unwrap();
-        assert_eq!(params["tags"], json!({ "site": "a", "role": "core" }));
-        assert_eq!((&params["environment"], &params["allow"]), (&json!("lab"), &json!(["advanced_writes"])));
-    }
-
-    #[test]
-    fn rows_that_make_no_sense_say_why() {
-        for (pairs, why) in [
-            (vec![("address", "192.0.2.1")], "device_id"),
-            (vec![("device_id", "r1")], "address"),
-            (vec![("device_id", "r1"), ("address", "a"), ("port", "x")], "port"),
-            (vec![("device_id", "r1"), ("address", "a"), ("tags", "x")], "tag"),
-        ] {
-            let row = pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-            assert!(row_params(&row).unwrap_err().contains(why), "{why}");
-        }
-    }
 }

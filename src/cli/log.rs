@@ -1,26 +1,23 @@
-//! `events`, `verify`, `replay`, `snapshot`: the log, live and offline.
+//! `verify` and `replay`: a log looked at offline, in a store that nobody holds or in an export.
 
-use std::{io::Write as _, ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use events::{
-    audit::{self, AuditError, Source},
-    export,
+    audit::{self, AuditError, Source, Verdict},
     fold::Fold as _,
     ids::{Moment, Seq},
+    log::OpenError,
 };
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
-    net::UnixStream,
-};
+use serde_json::json;
 
 use crate::{
-    cli::{
-        Common,
-        client::{Client, bearer},
-        out, usage,
-    },
+    appliance::holder::name_holder,
+    cli::{Common, moment, out},
     domain::State,
     engine::digest_of,
     failure::{Code, Failure},
@@ -31,10 +28,10 @@ use crate::{
 pub(super) struct Where {
     /// State directory of a store that nobody holds (default: the configured one).
     #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
+    pub store: Option<PathBuf>,
     /// An export's file instead.
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
-    export: Option<PathBuf>,
+    pub export: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -44,7 +41,7 @@ pub(super) struct Verify {
     /// The key that must have signed (printed by `init` and `status`).
     #[arg(long)]
     key: Option<String>,
-    /// A checkpoint kept elsewhere; of several in one file the last counts.
+    /// A checkpoint kept elsewhere; of several in one file the last counts. Without it a cut tail does not show.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// Decode bodies from this place on only.
@@ -55,86 +52,93 @@ pub(super) struct Verify {
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     #[command(flatten)]
-    at: Where,
+    source: Where,
     /// Up to this place.
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
-    /// Up to this moment (RFC 3339).
-    #[arg(long, value_name = "TIME", conflicts_with = "to")]
-    at_time: Option<Moment>,
+    /// Up to this moment (RFC 3339, such as 2026-11-24T09:00:00Z).
+    #[arg(long, value_name = "TIME", conflicts_with = "to", value_parser = moment)]
+    at: Option<Moment>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Events {
-    /// What happened, newest first.
-    List {
-        /// Only about this device.
-        #[arg(long)]
-        device: Option<String>,
-        /// Only this kind (`ToolCalled`, `PlanApproved`, …).
-        #[arg(long)]
-        kind: Option<String>,
-        /// How many.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
-    /// Follow events as they happen (the appliance must run).
-    Tail {
-        /// From after this place on.
-        #[arg(long, value_name = "SEQ")]
-        after: Option<u64>,
-    },
-    /// Write the whole log as NDJSON that verifies by itself.
-    Export {
-        /// State directory of a store that nobody holds (default: the configured one).
-        #[arg(long, value_name = "DIR")]
-        store: Option<PathBuf>,
-        /// To this file (default: standard output).
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-}
-
-fn source(common: &Common, at: &Where) -> Result<Source, Failure> {
+/// The log that is meant. What is not there is not found, whatever else it might be.
+pub(super) fn source(common: &Common, at: &Where) -> Result<Source, Failure> {
     if let Some(file) = &at.export {
-        return Ok(Source::Export(file.clone()));
+        return match std::fs::metadata(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Failure::new(Code::NotFound, format!("there is no export {}", file.display())))
+            }
+            Ok(found) if found.is_dir() => {
+                Err(Failure::param("export", format!("{} is a folder, no export", file.display())))
+            }
+            _ => Ok(Source::Export(file.clone())),
+        };
     }
     let mut config = common.load()?;
     if let Some(dir) = &at.store {
+        if dir.is_file() {
+            return Err(Failure::param(
+                "store",
+                format!("{} is a file; the state directory is meant", dir.display()),
+            )
+            .hint("an export is given with `--export`"));
+        }
         config.store.dir.clone_from(dir);
     }
-    Ok(Source::Store(config.store.file()))
+    let file = config.store.file();
+    if !file.exists() {
+        return Err(Failure::new(
+            Code::NotFound,
+            format!("there is no store in {}", config.store.dir.display()),
+        )
+        .hint("`appliance init` makes one; `--store DIR` or `--dir DIR` names another"));
+    }
+    Ok(Source::Store(file))
 }
 
-fn unreadable(error: AuditError) -> Failure {
-    let code = if error.is_damage() { Code::LogDamaged } else { Code::StoreUnusable };
-    Failure::new(code, error.to_string())
-}
-
-fn failed_read(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::NotFound, format!("{} cannot be read: {error}", path.display()))
+/// Why a log could not be looked at, with the process that holds it where that is why.
+pub(super) fn unreadable(source: &Source, error: AuditError) -> Failure {
+    let code = match &error {
+        error if error.is_damage() => Code::LogDamaged,
+        AuditError::Open(OpenError::Missing { .. }) => Code::NotFound,
+        AuditError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => Code::NotFound,
+        AuditError::Checkpoint(_) => Code::InvalidParams,
+        _ => Code::StoreUnusable,
+    };
+    let locked = matches!(&error, AuditError::Open(OpenError::Locked { .. }));
+    let failure = Failure::new(code, error.to_string()).log(error);
+    match source {
+        Source::Store(path) if locked => name_holder(failure, path),
+        _ => failure,
+    }
 }
 
 /// The last note of a file: each ends with its signature line.
-fn last_note(text: &str) -> String {
+pub(super) fn last_note(text: &str) -> String {
     text.rfind("appliance/").map_or(text, |at| &text[at..]).trim_end().to_owned() + "\n"
+}
+
+fn checkpoint(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let code =
+            if error.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::InvalidParams };
+        Failure::new(code, format!("the checkpoint {} cannot be read: {error}", path.display()))
+    })?;
+    Ok(last_note(&text))
 }
 
 pub(super) async fn verify(common: &Common, args: Verify) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
     let key = args.key.as_deref().map(str::parse).transpose();
     let key = key.map_err(|_| Failure::param("key", "not a key as `init` and `status` print it"))?;
-    let checkpoint = match &args.checkpoint {
-        None => None,
-        Some(path) => {
-            Some(last_note(&std::fs::read_to_string(path).map_err(|error| failed_read(path, &error))?))
-        }
-    };
+    let kept = args.checkpoint.is_some();
+    let checkpoint = args.checkpoint.as_deref().map(checkpoint).transpose()?;
     let source = source(common, &args.at)?;
     let options = audit::Options { key, checkpoint, from: args.from.map(Seq) };
     let bar = out::bar(common, "verifying");
+    let started = Instant::now();
     let looked = tokio::task::spawn_blocking({
-        let bar = bar.clone();
+        let (bar, source) = (bar.clone(), source.clone());
         move || {
             audit::verify(&source, &options, &mut |progress| {
                 bar.set_length(progress.total);
@@ -144,44 +148,95 @@ pub(super) async fn verify(common: &Common, args: Verify) -> Result<u8, Failure>
     });
     let verdict = looked.await.map_err(|error| Failure::new(Code::Bug, "verifying failed").log(error))?;
     bar.finish_and_clear();
-    let verdict = verdict.map_err(unreadable)?;
-    let value = serde_json::to_value(&verdict).unwrap_or_default();
-    out::show(common, &value, |_| {
-        let problems: String = verdict
-            .problems
-            .iter()
-            .map(|problem| format!("\n  at {}: {}", problem.seq, problem.what))
-            .collect();
-        format!("{}{problems}", verdict.sentence())
-    })?;
+    let verdict = verdict.map_err(|error| unreadable(&source, error))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let mut value = serde_json::to_value(&verdict).unwrap_or_default();
+    value["verdict"] = verdict.sentence().into();
+    value["good"] = verdict.is_good().into();
+    value["checkpoint_given"] = kept.into();
+    value["duration_s"] = seconds.into();
+    out::show(common, &value, |_| readable(&verdict, kept, seconds))?;
     Ok(if verdict.is_good() { 0 } else { Code::LogDamaged.exit_code() })
+}
+
+/// A verdict as people read it.
+fn readable(verdict: &Verdict, kept: bool, seconds: f64) -> String {
+    use events::audit::SignerCheck;
+    let newest = verdict.newest_checkpoint.map_or_else(
+        || "none".to_owned(),
+        |(seq, at)| format!("{} checked, the newest at event {seq} of {at}", verdict.checkpoints_checked),
+    );
+    let signer = match verdict.signer {
+        SignerCheck::Checked => "every checkpoint is signed by the given key",
+        SignerCheck::Unchecked => "not checked: give the key that `init` printed with --key",
+        SignerCheck::Mismatch => "NOT the given key, or nothing is signed",
+    };
+    let tail = if kept {
+        "held against the given checkpoint"
+    } else {
+        "not checked: give a checkpoint that was kept elsewhere with --checkpoint"
+    };
+    let mut lines = vec![
+        verdict.sentence().to_owned(),
+        format!(
+            "  store        {}",
+            verdict.store_id.map_or_else(|| "unknown".to_owned(), |id| id.to_string())
+        ),
+        format!(
+            "  events       {} up to {}, {} of them in the ledger",
+            verdict.events, verdict.head, verdict.leaves
+        ),
+        format!("  root         {}", verdict.root),
+        format!("  checkpoints  {newest}; {} events after it", verdict.events_after_checkpoint),
+        format!("  signer       {signer}"),
+        format!("  cut tail     {tail}"),
+        format!("  took         {seconds:.1} s"),
+    ];
+    if verdict.opaque > 0 {
+        lines.push(format!("  unknown      {} events are from a newer version", verdict.opaque));
+    }
+    if verdict.problems_total > 0 {
+        lines.push(format!("  problems     {}", verdict.problems_total));
+    }
+    lines.extend(verdict.problems.iter().map(|problem| format!("    at {}: {}", problem.seq, problem.what)));
+    let listed = verdict.problems.len() as u64;
+    if verdict.problems_total > listed {
+        lines.push(format!("    and {} more", verdict.problems_total - listed));
+    }
+    lines.join("\n")
 }
 
 pub(super) async fn replay(common: &Common, args: Replay) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
-    let source = source(common, &args.at)?;
+    let source = source(common, &args.source)?;
     let bar = out::bar(common, "replaying");
-    let (to, until) = (args.to.map(Seq), args.at_time);
+    let (to, until) = (args.to.map(Seq), args.at);
     let folding = tokio::task::spawn_blocking({
-        let bar = bar.clone();
+        let (bar, source) = (bar.clone(), source.clone());
         move || {
             let (mut state, mut events) = (State::default(), 0u64);
-            audit::scan(&source, Seq(1), to, &mut |envelope| {
+            let mut apply = |envelope: events::event::Envelope| {
                 if until.is_some_and(|until| envelope.at > until) {
                     return ControlFlow::Break(());
                 }
                 state.apply(&envelope);
                 events += 1;
-                bar.set_position(events);
                 ControlFlow::Continue(())
+            };
+            audit::scan_watched(&source, Seq(1), to, &mut apply, &mut |progress| {
+                bar.set_length(to.map_or(progress.total, |to| to.0.min(progress.total)));
+                bar.set_position(progress.done);
             })
-            .map(|_| (state, events))
+            .map(|()| (state, events))
         }
     });
     let folded = folding.await.map_err(|error| Failure::new(Code::Bug, "replaying failed").log(error))?;
     bar.finish_and_clear();
-    let (state, events) = folded.map_err(unreadable)?;
+    let (state, events) = folded.map_err(|error| unreadable(&source, error))?;
     let digest = digest_of(&state);
+    if to.is_some_and(|to| digest.seq < to) {
+        out::talk(&format!("the newest event of the ledger up to there is {}", digest.seq));
+    }
     let value = json!({
         "seq": digest.seq, "digest": digest.digest, "events": events, "devices": state.devices.len(),
         "plans": state.plans.len(), "jobs": state.jobs.len(), "tokens": state.tokens.len(),
@@ -190,120 +245,14 @@ pub(super) async fn replay(common: &Common, args: Replay) -> Result<u8, Failure>
     Ok(0)
 }
 
-pub(super) fn snapshot(common: &Common) -> Result<u8, Failure> {
-    let config = common.load()?;
-    let newest = snapshots::Store::new(config.store.snapshots()).newest();
-    let value = newest.map_or(json!({ "snapshot": null }), |saved| {
-        json!({ "seq": saved.seq, "root": crate::domain::plan::hex(&saved.root), "dir": config.store.snapshots() })
-    });
-    out::show(common, &value, |value| {
-        if value["seq"].is_null() {
-            "no snapshot is saved; the next start reads the whole log".into()
-        } else {
-            out::fields(value)
-        }
-    })?;
-    Ok(0)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(super) async fn events(common: &Common, command: Events) -> Result<u8, Failure> {
-    match command {
-        Events::List { device, kind, limit } => {
-            let mut params = json!({ "limit": limit });
-            if let Some(device) = device {
-                params["device_id"] = device.into();
-            }
-            if let Some(kind) = kind {
-                params["kind"] = kind.into();
-            }
-            let answer = Client::once(common, "audit_events", params).await?;
-            out::show(common, &answer, |answer| {
-                out::table(
-                    &answer["events"],
-                    &[
-                        ("seq", "seq"),
-                        ("at", "at"),
-                        ("kind", "kind"),
-                        ("by", "actor_label"),
-                        ("devices", "devices"),
-                    ],
-                )
-            })?;
-            Ok(0)
-        }
-        Events::Tail { after } => tail(common, after).await,
-        Events::Export { store, out } => export(common, store, out).await,
+    #[test]
+    fn the_last_note_of_a_file_counts() {
+        let text = "appliance/store_1\n1\nx\n\n— appliance a\nappliance/store_1\n2\ny\n\n— appliance b\n\n";
+        assert_eq!(last_note(text), "appliance/store_1\n2\ny\n\n— appliance b\n");
+        assert_eq!(last_note("nothing"), "nothing\n");
     }
-}
-
-async fn tail(common: &Common, after: Option<u64>) -> Result<u8, Failure> {
-    let config = common.load()?;
-    let stream = UnixStream::connect(config.store.control_socket())
-        .await
-        .map_err(|_| usage("the appliance does not run here; `appliance events list` reads what is kept"))?;
-    let lost =
-        |error: std::io::Error| Failure::new(Code::StoreUnusable, "the appliance went away").log(error);
-    let (reads, mut writes) = stream.into_split();
-    let bearer =
-        bearer(common)?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
-    let request = format!("GET /api/events{query} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n");
-    writes.write_all(request.as_bytes()).await.map_err(lost)?;
-    let mut lines = tokio::io::BufReader::new(reads).lines();
-    while let Some(line) = lines.next_line().await.map_err(lost)? {
-        let Some(data) = line.strip_prefix("data:") else {
-            if line.starts_with("HTTP/1.1 4") {
-                return Err(Failure::new(Code::Unauthenticated, "no valid token was shown"));
-            }
-            continue;
-        };
-        if common.json {
-            out::data(data)?;
-        } else if let Ok(event) = serde_json::from_str::<Value>(data) {
-            out::data(&format!(
-                "{:>8}  {}  {:<20}  {}  {}",
-                out::cell(&event["seq"]),
-                out::cell(&event["at"]),
-                out::cell(&event["kind"]),
-                out::cell(&event["actor_label"]),
-                out::cell(&event["devices"])
-            ))?;
-        }
-    }
-    Ok(0)
-}
-
-async fn export(common: &Common, store: Option<PathBuf>, to: Option<PathBuf>) -> Result<u8, Failure> {
-    common.start_log("warn", false)?;
-    let source = source(common, &Where { store, export: None })?;
-    let bar = out::bar(common, "exporting");
-    let writing = tokio::task::spawn_blocking({
-        let (bar, to) = (bar.clone(), to.clone());
-        move || -> Result<_, Failure> {
-            let mut progress = |progress: audit::Progress| {
-                bar.set_length(progress.total);
-                bar.set_position(progress.done);
-            };
-            let failed = |error: std::io::Error| {
-                Failure::new(Code::StoreUnusable, format!("the export cannot be written: {error}"))
-            };
-            match to {
-                Some(path) => {
-                    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).map_err(failed)?);
-                    let summary = export::export(&source, &mut file, &mut progress).map_err(unreadable)?;
-                    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)?;
-                    Ok(summary)
-                }
-                None => {
-                    export::export(&source, &mut std::io::stdout().lock(), &mut progress).map_err(unreadable)
-                }
-            }
-        }
-    });
-    let summary = writing.await.map_err(|error| Failure::new(Code::Bug, "exporting failed").log(error))??;
-    bar.finish_and_clear();
-    if let Some(path) = to {
-        out::talk(&format!("{} events written to {}", summary.events, path.display()));
-    }
-    Ok(0)
 }

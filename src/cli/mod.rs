@@ -5,18 +5,27 @@ mod client;
 #[cfg(feature = "lab")]
 mod demo;
 mod device;
+mod doctor;
+mod events;
+mod file;
+mod import;
+mod job;
 mod log;
+mod mcp;
 mod out;
 mod plan;
 mod serve;
+mod snapshot;
 mod token;
+mod trust;
+mod wire;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    appliance::config::Config,
+    appliance::{config::Config, origin::Override},
     failure::{Code, Failure},
 };
 
@@ -88,16 +97,17 @@ enum Command {
     Plan(plan::Plan),
     /// Jobs: list, show, watch.
     #[command(subcommand)]
-    Job(plan::Job),
+    Job(job::Job),
     /// Events: list, tail, export.
     #[command(subcommand)]
-    Events(log::Events),
+    Events(events::Events),
     /// Check the log: every checksum, the Merkle tree, signed checkpoints.
     Verify(log::Verify),
     /// Rebuild the state from the log and print its digest.
     Replay(log::Replay),
-    /// Snapshots: what is saved. Deleting them is always safe.
-    Snapshot,
+    /// Snapshots of the state: what is saved. Deleting them is always safe.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     /// Bearer tokens: create, list, revoke.
     #[command(subcommand)]
     Token(token::Token),
@@ -106,7 +116,7 @@ enum Command {
     Config(chores::ConfigCommand),
     /// Set up MCP clients.
     #[command(subcommand)]
-    Mcp(chores::Mcp),
+    Mcp(mcp::Mcp),
     /// Look for what is wrong with this installation.
     Doctor,
     /// Print a completion script for a shell.
@@ -119,33 +129,48 @@ enum Command {
 }
 
 impl Common {
+    /// What flags set, for the configuration.
+    fn overrides(&self) -> Vec<Override> {
+        let dir = self.dir.as_ref().map(|dir| dir.display().to_string());
+        [("store.dir", dir, "--dir"), ("log.level", self.log_level.clone(), "--log-level")]
+            .into_iter()
+            .filter_map(|(key, value, flag)| value.map(|value| Override { key, value, flag }))
+            .collect()
+    }
+
     /// The configuration in force, with the flags on top.
     fn load(&self) -> Result<Config, Failure> {
-        let mut config = Config::load(self.config.as_deref(), &[])?;
-        if let Some(dir) = &self.dir {
-            config.store.dir.clone_from(dir);
-        }
-        if let Some(level) = &self.log_level {
-            config.log.level.clone_from(level);
-        }
-        Ok(config)
+        Config::load(self.config.as_deref(), &self.overrides())
     }
 
     /// Starts logging; commands that answer once are quiet unless asked.
     fn start_log(&self, fallback: &str, json: bool) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(fallback);
-        crate::telemetry::start(level, json).map_err(|why| Failure::param("log-level", why))
+        crate::telemetry::start(level, json, self.no_color).map_err(|why| Failure::param("log-level", why))
     }
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let said = |flag: &str| std::env::args_os().any(|word| word == flag);
+    let colours = if said("--no-color") { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    let parsed = <Cli as clap::CommandFactory>::command().color(colours).try_get_matches();
+    let cli = match parsed.and_then(|matches| <Cli as clap::FromArgMatches>::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        Err(error) if error.use_stderr() => {
+            if said("--json") {
+                let text = error.render().to_string();
+                let text = text.trim_start_matches("error: ").trim_end().to_owned();
+                out::talk(&usage(text).to_json().to_string());
+            } else {
+                let _ = error.print();
+            }
+            return ExitCode::from(2);
+        }
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -181,15 +206,15 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Call(args) => chores::call(common, args).await,
         Command::Tools => chores::tools(common).await,
         Command::Plan(command) => plan::run(common, command).await,
-        Command::Job(command) => plan::run_job(common, command).await,
-        Command::Events(command) => log::events(common, command).await,
+        Command::Job(command) => job::run(common, command).await,
+        Command::Events(command) => events::run(common, command).await,
         Command::Verify(args) => log::verify(common, args).await,
         Command::Replay(args) => log::replay(common, args).await,
-        Command::Snapshot => log::snapshot(common),
+        Command::Snapshot(command) => snapshot::run(common, &command),
         Command::Token(command) => token::run(common, command).await,
         Command::Config(command) => chores::config(common, command),
-        Command::Mcp(command) => chores::mcp(common, command),
-        Command::Doctor => chores::doctor(common).await,
+        Command::Mcp(command) => mcp::run(common, command),
+        Command::Doctor => doctor::run(common).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(
@@ -217,6 +242,11 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
             Ok(0)
         }
     }
+}
+
+/// A moment as the command line takes it.
+fn moment(text: &str) -> Result<::events::ids::Moment, String> {
+    text.parse().map_err(|_| "needs a moment as RFC 3339 has it, such as 2026-11-24T09:00:00Z".to_owned())
 }
 
 /// A wrong word on the command line.

@@ -9,18 +9,52 @@ use crate::{
     failure::{Code, Failure},
 };
 
-/// Writes data. A reader that left (`| head`) is a normal end.
-pub(super) fn data(text: &str) -> Result<(), Failure> {
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// As far as we know.
+    There,
+    /// It closed its end (`| head`).
+    Left,
+}
+
+/// Writes a line of data and tells whether it is worth writing another.
+pub(super) fn line(text: &str) -> Result<Reader, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Code::Bug, "standard output cannot be written").log(error))
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Left),
+        Err(error) => Err(Failure::new(Code::Bug, "standard output cannot be written").log(error)),
+    }
+}
+
+/// Writes data. A reader that left (`| head`) is a normal end.
+pub(super) fn data(text: &str) -> Result<(), Failure> {
+    line(text).map(drop)
+}
+
+/// Returns when the reader of standard output is gone, although nothing is written; never, when that cannot be seen.
+pub(super) async fn reader_left() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let waiting = std::thread::Builder::new().name("reader".into()).spawn(move || {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let stdout = std::io::stdout();
+        // Asked for nothing, the system still tells of the other end's closing.
+        let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+        let closed = PollFlags::ERR | PollFlags::HUP;
+        while let Ok(_) | Err(rustix::io::Errno::INTR) = poll(&mut ends, None) {
+            if ends[0].revents().intersects(closed) {
+                let _ = tell.send(());
+                return;
+            }
         }
-        _ => Ok(()),
+    });
+    if waiting.is_err() || told.await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -61,6 +95,9 @@ pub(super) fn failure(common: &Common, failure: &Failure) {
 pub(super) fn table(rows: &Value, columns: &[(&str, &str)]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    if let Some(width) = width() {
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
+    }
     table.set_header(columns.iter().map(|(title, _)| *title));
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));
@@ -89,6 +126,17 @@ pub(super) fn fields(value: &Value) -> String {
     object.into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The columns of the terminal that standard output is; `None` when it is none.
+fn width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+/// A number of rows, at least one.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "needs a whole number from 1 on".to_owned())
+}
+
 /// True when a person is there to read progress and to answer.
 pub(super) fn is_terminal() -> bool {
     use std::io::IsTerminal as _;
@@ -107,12 +155,23 @@ pub(super) fn bar(common: &Common, what: &'static str) -> indicatif::ProgressBar
     if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 
-/// Asks a question and returns the answer's line.
-pub(super) fn ask(question: &str) -> Result<String, Failure> {
+/// Asks a question and returns the answer's line. An interruption is an answer too.
+pub(super) async fn ask(question: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::new(Code::Bug, "the terminal cannot be read").log(error);
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{question} ").and_then(|()| stderr.flush()).map_err(failed)?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(failed)?;
-    Ok(line.trim().to_owned())
+    {
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "{question} ").and_then(|()| stderr.flush()).map_err(failed)?;
+    }
+    let stop = crate::cli::serve::shutdown_on_signals()?;
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    tokio::select! {
+        read = reading => {
+            let line = read.map_err(|error| Failure::new(Code::Bug, "reading failed").log(error))?;
+            Ok(line.map_err(failed)?.trim().to_owned())
+        }
+        () = stop.cancelled() => Err(Failure::new(Code::Cancelled, "interrupted; nothing was changed")),
+    }
 }

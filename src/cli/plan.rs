@@ -1,10 +1,15 @@
-//! `plan` and `job`.
+//! `plan`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Common, client::Client, out, usage},
+    cli::{
+        Common,
+        client::Client,
+        job::{self, Followed},
+        out, usage,
+    },
     failure::{Code, Failure},
 };
 
@@ -15,6 +20,9 @@ pub(super) enum Plan {
         /// Only plans that stand so (pending, approved, …).
         #[arg(long)]
         status: Option<String>,
+        /// At most so many (default: all).
+        #[arg(long, value_parser = out::count)]
+        limit: Option<usize>,
     },
     /// Show a plan: operations, risk, hash.
     Show {
@@ -40,30 +48,13 @@ pub(super) enum Plan {
         #[arg(long)]
         comment: String,
     },
-    /// Start an approved plan.
+    /// Start an approved plan. The running appliance carries it out; without one it is carried to its end here.
     Start {
         /// `plan_…`
         plan_id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Job {
-    /// List jobs, newest first.
-    List {
-        /// Only jobs that are not over.
+        /// Follow it to its end although the appliance runs.
         #[arg(long)]
-        open: bool,
-    },
-    /// Show a job, device by device.
-    Show {
-        /// `job_…`
-        job_id: String,
-    },
-    /// Follow a job to its end.
-    Watch {
-        /// `job_…`
-        job_id: String,
+        wait: bool,
     },
 }
 
@@ -94,9 +85,9 @@ fn readable(plan: &Value) -> String {
 
 pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
     match command {
-        Plan::List { status } => {
+        Plan::List { status, limit } => {
             let params = status.map_or_else(|| json!({}), |status| json!({ "status": status }));
-            let answer = Client::once(common, "plan_list", params).await?;
+            let answer = Client::list(common, "plan_list", params, "plans", limit).await?;
             out::show(common, &answer, |answer| {
                 out::table(
                     &answer["plans"],
@@ -123,18 +114,51 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
                     .await?;
             out::show(common, &answer, |_| format!("{plan_id} is rejected"))?;
         }
-        Plan::Start { plan_id } => {
-            let answer = Client::once(common, "plan_start", json!({ "plan_id": plan_id })).await?;
-            out::show(common, &answer, |answer| {
-                format!(
-                    "started as {}\nnext: {}",
-                    out::cell(&answer["job_id"]),
-                    out::cell(&answer["next_step"])
-                )
-            })?;
-        }
+        Plan::Start { plan_id, wait } => return start(common, &plan_id, wait).await,
     }
     Ok(0)
+}
+
+/// Starts a plan. Whoever holds the store carries it out: the running appliance, or this process to the end.
+async fn start(common: &Common, plan_id: &str, wait: bool) -> Result<u8, Failure> {
+    common.start_log("warn", false)?;
+    let client = Client::open(common).await?;
+    let follows = wait || client.house().is_some();
+    let mut started = String::new();
+    let outcome = async {
+        let answer = client.call("plan_start", json!({ "plan_id": plan_id })).await?;
+        started = out::cell(&answer["job_id"]);
+        if !follows {
+            return Ok::<_, Failure>((answer, None));
+        }
+        let mut tell = |job: &Value| {
+            if !common.quiet {
+                out::talk(&job::line(job));
+            }
+            Ok(out::Reader::There)
+        };
+        let followed = job::follow(&client, &started, &mut tell).await?;
+        Ok((answer, Some(followed)))
+    }
+    .await;
+    client.close().await?;
+    let (answer, followed) = outcome?;
+    match followed {
+        None => {
+            out::show(common, &answer, |answer| {
+                format!("started as {started}\nnext: {}", out::cell(&answer["next_step"]))
+            })?;
+            Ok(0)
+        }
+        Some(Followed::Rests(job)) => {
+            out::show(common, &job, job::line)?;
+            Ok(job::exit_of(&job))
+        }
+        Some(Followed::Interrupted | Followed::Unread) => {
+            job::tell_interrupted(&started);
+            Ok(5)
+        }
+    }
 }
 
 async fn approve(
@@ -162,7 +186,7 @@ async fn approve(
                 ));
             }
             out::talk(&readable(&plan));
-            let typed = out::ask("Type the first 8 digits of the hash to approve exactly this:")?;
+            let typed = out::ask("Type the first 8 digits of the hash to approve exactly this:").await?;
             if typed.len() < 8 || !shown.starts_with(&typed) {
                 return Err(Failure::new(
                     Code::PlanHashMismatch,
@@ -183,86 +207,4 @@ async fn approve(
         )
     })?;
     Ok(0)
-}
-
-fn job_line(job: &Value) -> String {
-    let devices = job["devices"].as_array().into_iter().flatten();
-    let states: Vec<String> =
-        devices.map(|d| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]))).collect();
-    let reason = out::cell(&job["reason"]);
-    let why = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
-    format!(
-        "{}  {}  {} %  {}{why}",
-        out::cell(&job["job_id"]),
-        out::cell(&job["status"]),
-        out::cell(&job["progress_percent"]),
-        states.join(", ")
-    )
-}
-
-/// 0 when all was done, 5 when not.
-fn exit_of(job: &Value) -> u8 {
-    if job["status"] == "completed" { 0 } else { 5 }
-}
-
-pub(super) async fn run_job(common: &Common, command: Job) -> Result<u8, Failure> {
-    match command {
-        Job::List { open } => {
-            let answer = Client::once(common, "job_list", json!({ "open": open })).await?;
-            out::show(common, &answer, |answer| {
-                out::table(
-                    &answer["jobs"],
-                    &[
-                        ("job", "job_id"),
-                        ("status", "status"),
-                        ("%", "progress_percent"),
-                        ("plan", "plan_id"),
-                        ("started", "started_at"),
-                        ("by", "started_by"),
-                        ("why", "reason"),
-                    ],
-                )
-            })?;
-            Ok(0)
-        }
-        Job::Show { job_id } => {
-            let job = Client::once(common, "job_status", json!({ "job_id": job_id })).await?;
-            out::show(common, &job, job_line)?;
-            Ok(0)
-        }
-        Job::Watch { job_id } => {
-            common.start_log("warn", false)?;
-            let client = Client::open(common).await?;
-            let mut last = String::new();
-            let outcome = loop {
-                let job = match client.call("job_status", json!({ "job_id": job_id })).await {
-                    Ok(job) => job,
-                    Err(failure) => break Err(failure),
-                };
-                let line = if common.json { job.to_string() } else { job_line(&job) };
-                // The running time changes at every look; a line is worth printing when the state did.
-                let state = format!("{}{}{}", job["status"], job["progress_percent"], job["devices"]);
-                if state != last {
-                    last = state;
-                    out::data(&line)?;
-                }
-                let status = job["status"].as_str().unwrap_or_default();
-                if matches!(
-                    status,
-                    "completed"
-                        | "failed"
-                        | "cancelled"
-                        | "rolled_back"
-                        | "partially_rolled_back"
-                        | "stuck"
-                        | "halted"
-                ) {
-                    break Ok(exit_of(&job));
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            };
-            client.close().await?;
-            outcome
-        }
-    }
 }

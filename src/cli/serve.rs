@@ -1,7 +1,8 @@
 //! `init`, `serve` and `stdio`.
 
+use std::sync::OnceLock;
+
 use clap::Args;
-use events::principal::Door;
 use tokio::{
     net::{TcpListener, UnixStream},
     signal::unix::{SignalKind, signal},
@@ -9,7 +10,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::principal::Principal,
     appliance::{Appliance, Listeners, bridge_stdio, config::LogFormat},
     cli::{Common, client, out},
     failure::{Code, Failure},
@@ -22,12 +22,16 @@ pub(super) struct Serve {
     listen: Option<String>,
 }
 
-/// Cancelled by SIGTERM or SIGINT.
+/// Cancelled by SIGTERM or SIGINT; one for the process, from the first call on.
 pub(super) fn shutdown_on_signals() -> Result<CancellationToken, Failure> {
-    let token = CancellationToken::new();
+    static HEARD: OnceLock<CancellationToken> = OnceLock::new();
+    if let Some(token) = HEARD.get() {
+        return Ok(token.clone());
+    }
     let failed = |error| Failure::new(Code::Bug, "signals cannot be heard").log(error);
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let token = HEARD.get_or_init(CancellationToken::new).clone();
     let heard = token.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -58,7 +62,7 @@ pub(super) fn init(common: &Common) -> Result<u8, Failure> {
 
 pub(super) async fn bind(address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(Code::StoreUnusable, format!("{address} cannot be listened on: {error}"))
+        Failure::new(Code::CannotListen, format!("{address} cannot be listened on: {error}"))
             .hint("choose another with `--listen` or `server.listen`")
     })
 }
@@ -87,18 +91,18 @@ pub(super) async fn serve(common: &Common, args: Serve) -> Result<u8, Failure> {
 pub(super) async fn stdio(common: &Common) -> Result<u8, Failure> {
     common.start_log("warn", false)?;
     let config = common.load()?;
+    let bearer = client::bearer(common)?;
     let shutdown = shutdown_on_signals()?;
     let socket = config.store.mcp_socket();
     if UnixStream::connect(&socket).await.is_ok() {
         tokio::select! {
-            bridged = bridge_stdio(&socket) => bridged?,
+            bridged = bridge_stdio(&socket, bearer.as_deref()) => bridged?,
             () = shutdown.cancelled() => {}
         }
         return Ok(0);
     }
     let house = Appliance::open(&config).await?;
-    let principal = Principal::local(client::uid(), Door::McpStdio);
-    let served = house.serve_stdio(principal, shutdown).await;
+    let served = house.serve_stdio(client::uid(), bearer.as_deref(), shutdown).await;
     house.stop().await?;
     served.map(|()| 0)
 }

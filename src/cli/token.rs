@@ -60,7 +60,7 @@ pub(super) async fn run(common: &Common, command: Token) -> Result<u8, Failure> 
             })?;
         }
         Token::List => {
-            let answer = Client::once(common, "token_list", json!({})).await?;
+            let answer = Client::list(common, "token_list", json!({}), "tokens", None).await?;
             out::show(common, &answer, |answer| {
                 out::table(
                     &answer["tokens"],

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::{
     access::principal::{Kind, Principal},
     failure::{Code, Failure},
-    mcp::{prompts, resources},
+    mcp::{prompts, resources, stdio},
     tools::{
         call::{Call, Corridor},
         catalog,
@@ -41,6 +41,8 @@ const UPDATES_WAITING_MAX: usize = 64;
 pub enum PrincipalSource {
     /// Always this one: standard input, a local socket.
     Fixed(Box<Principal>),
+    /// A token shown when the session began; it is looked up at every request, since it may end meanwhile.
+    Token(Arc<str>),
     /// The HTTP door put it into the request.
     Request,
 }
@@ -73,6 +75,9 @@ impl Handler {
     pub(super) fn principal(&self, cx: &Context) -> Result<Principal, ErrorData> {
         match &self.source {
             PrincipalSource::Fixed(principal) => Ok(self.corridor.narrowed((**principal).clone())),
+            PrincipalSource::Token(token) => stdio::principal(&self.corridor, token)
+                .map(|principal| self.corridor.narrowed(principal))
+                .map_err(|failure| ErrorData::invalid_request(failure.say.clone(), Some(failure.to_json()))),
             PrincipalSource::Request => cx
                 .extensions
                 .get::<http::request::Parts>()

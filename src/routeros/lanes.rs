@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::routeros::{
-    address::{Network, address_allowed},
+    address::{AddressRefused, Network, address_allowed},
     error::RouterError,
     hosts::Hosts,
     json::Body,
@@ -363,5 +363,9 @@ impl Prober for Arc<Lanes> {
             let patience = Duration::from_millis(self.options.connect_timeout_ms.into());
             tls::fingerprint((ip, port).into(), tls, patience).await
         })
+    }
+
+    fn may_live_at(&self, ip: IpAddr) -> Result<(), AddressRefused> {
+        address_allowed(ip, &self.options.allow_networks, self.options.allow_loopback)
     }
 }

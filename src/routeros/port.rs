@@ -131,6 +131,8 @@ pub struct Fingerprint {
 pub trait Prober: Send + Sync {
     /// Opens a connection without sending a login, and tells what the box shows.
     fn fingerprint(&self, ip: IpAddr, port: u16, tls: bool) -> Promise<'_, Result<Fingerprint, RouterError>>;
+    /// Whether the configuration lets a router live at an address; if not, why.
+    fn may_live_at(&self, ip: IpAddr) -> Result<(), crate::routeros::address::AddressRefused>;
 }
 
 /// What a router said to a write.

@@ -248,10 +248,25 @@ pub fn scan(
     to: Option<Seq>,
     each: &mut dyn FnMut(Envelope) -> ControlFlow<()>,
 ) -> Result<(), AuditError> {
+    scan_watched(source, from, to, each, &mut |_| {})
+}
+
+/// As [`scan`], and tells how far it is.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_watched(
+    source: &Source,
+    from: Seq,
+    to: Option<Seq>,
+    each: &mut dyn FnMut(Envelope) -> ControlFlow<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), AuditError> {
     let mut scanner = Scanner {
         from,
         to,
         outcome: Ok(()),
+        progress,
         each: |frame: &Frame<'_>| match frame.envelope() {
             Ok(envelope) => Ok(each(envelope)),
             Err(error) if error.is_newer() => {
@@ -278,6 +293,7 @@ pub fn scan_tolerant(
         from,
         to,
         outcome: Ok(()),
+        progress: &mut |_| {},
         each: |frame: &Frame<'_>| match frame.envelope() {
             Ok(envelope) => Ok(each(Entry::Known(Box::new(envelope)))),
             Err(error) if error.is_newer() => Ok(each(Entry::Opaque {
@@ -295,14 +311,15 @@ pub fn scan_tolerant(
     scanner.outcome
 }
 
-struct Scanner<E> {
+struct Scanner<'a, E> {
     from: Seq,
     to: Option<Seq>,
     outcome: Result<(), AuditError>,
+    progress: &'a mut dyn FnMut(Progress),
     each: E,
 }
 
-impl<E: FnMut(&Frame<'_>) -> Result<ControlFlow<()>, AuditError>> Sink for Scanner<E> {
+impl<E: FnMut(&Frame<'_>) -> Result<ControlFlow<()>, AuditError>> Sink for Scanner<'_, E> {
     fn begin(&mut self, _: &StoreFacts) {}
 
     fn frame(&mut self, _: Keep, frame: &Frame<'_>) -> ControlFlow<()> {
@@ -328,5 +345,7 @@ impl<E: FnMut(&Frame<'_>) -> Result<ControlFlow<()>, AuditError>> Sink for Scann
         }
     }
 
-    fn progress(&mut self, _: Progress) {}
+    fn progress(&mut self, progress: Progress) {
+        (self.progress)(progress);
+    }
 }

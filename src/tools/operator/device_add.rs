@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::principal::Kind,
-    domain::Command,
+    domain::{self, Command, Rules},
     failure::Failure,
     tools::{
         context::Cx,
@@ -51,6 +51,9 @@ pub struct Params {
     /// The router user that writes; default the one that reads.
     write_username: Option<String>,
     write_password: Option<Secret>,
+    /// Only say whether it would be added.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 impl Targets for Params {
@@ -62,6 +65,8 @@ impl Targets for Params {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     device_id: DeviceId,
+    /// Nothing was added.
+    dry_run: bool,
 }
 
 pub struct DeviceAdd;
@@ -90,6 +95,9 @@ impl Tool for DeviceAdd {
             capabilities: allow,
             critical: params.critical,
         };
+        cx.prober()
+            .may_live_at(settings.management_ip)
+            .map_err(|why| Failure::param("management_ip", why))?;
         cx.principal().may_register(&device_id, settings.environment, &settings.tags)?;
         let given = [
             Given {
@@ -107,11 +115,16 @@ impl Tool for DeviceAdd {
         ];
         let (logins, side) = seal_all(cx, &device_id, &BTreeMap::new(), given)?;
         let command = Command::AddDevice { device_id: device_id.clone(), settings, trust, logins };
+        if params.dry_run {
+            let actor = &cx.principal().actor;
+            cx.view(|views| domain::decide(&views.state, &Rules::default(), actor, command, cx.now()))?;
+            return Ok(Answer { device_id, dry_run: true });
+        }
         cx.submit_with(command, side).await?;
-        Ok(Answer { device_id })
+        Ok(Answer { device_id, dry_run: false })
     }
 
     fn say(answer: &Answer) -> String {
-        format!("{} added", answer.device_id)
+        format!("{} {}", answer.device_id, if answer.dry_run { "would be added" } else { "added" })
     }
 }

@@ -1,0 +1,210 @@
+//! Standard input: whose rights it has, alone and through a running daemon.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    house::{stderr, terminate},
+    lone::Lone,
+};
+
+/// An MCP client on the binary's standard input and output.
+struct Client {
+    child: Child,
+    send: Option<ChildStdin>,
+    read: BufReader<ChildStdout>,
+    id: u64,
+}
+
+impl Client {
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let send = child.stdin.take();
+        let read = BufReader::new(child.stdout.take().unwrap());
+        let mut client = Self { child, send, read, id: 0 };
+        let about = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+                            "clientInfo": { "name": "test", "version": "1" } });
+        client.ask("initialize", &about);
+        client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        client
+    }
+
+    fn say(&mut self, message: &Value) {
+        writeln!(self.send.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.id += 1;
+        let id = self.id;
+        self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        loop {
+            let mut line = String::new();
+            assert!(self.read.read_line(&mut line).unwrap() > 0, "the other side closed");
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            if answer["id"] == id {
+                return answer;
+            }
+        }
+    }
+
+    fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        let answer = self.ask("tools/call", &json!({ "name": tool, "arguments": arguments }));
+        if answer["error"].is_object() {
+            return answer["error"]["data"].clone();
+        }
+        answer["result"]["structuredContent"].clone()
+    }
+
+    fn tools(&mut self) -> String {
+        self.ask("tools/list", &json!({})).to_string()
+    }
+
+    /// Closes standard input and returns the exit code.
+    fn end(mut self) -> Option<i32> {
+        drop(self.send.take());
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// What a principal may do over standard input, whoever carries it.
+fn reader_and_approver_are_who_they_are(lone: &Lone, reader: &str, approver: &str) {
+    let mut client = Client::start(lone.command(Some(reader), &["stdio"]));
+    assert!(!client.tools().contains("update_dns_servers"), "a reader sees no writes");
+    let refused =
+        client.call("update_dns_servers", &json!({ "device_id": "r1", "dns_servers": ["9.9.9.9"] }));
+    assert_eq!(refused["code"], "role_required", "{refused}");
+    assert_eq!(client.end(), Some(0));
+
+    let mut client = Client::start(lone.command(Some(approver), &["stdio"]));
+    for tool in ["plan_approve", "plan_reject", "token_create"] {
+        let refused = client.call(tool, &json!({}));
+        assert_eq!(refused["code"], "not_for_agents", "{tool}: {refused}");
+    }
+    assert_eq!(client.end(), Some(0));
+
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    assert!(client.tools().contains("update_dns_servers"), "the local user may ask for changes");
+    let refused = client.call("plan_approve", &json!({}));
+    assert_eq!(refused["code"], "not_for_agents", "{refused}");
+    assert_eq!(client.end(), Some(0));
+}
+
+/// By flag, by file in the environment, and plainly in the environment.
+fn invalid_tokens_are_refused_at_the_start(lone: &Lone) {
+    let wrong = format!("appl_{}", "0".repeat(64));
+    let file = lone.folder.path().join("wrong.token");
+    std::fs::write(&file, &wrong).unwrap();
+    let mut by_environment_file = lone.command(None, &["--json", "stdio"]);
+    by_environment_file.env("APPLIANCE_TOKEN_FILE", &file);
+    let commands = [
+        lone.command(Some(&wrong), &["--json", "stdio"]),
+        lone.command(Some("not a token"), &["--json", "stdio"]),
+        lone.command(None, &["--json", "--token-file", file.to_str().unwrap(), "stdio"]),
+        by_environment_file,
+    ];
+    for mut command in commands {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+        assert!(stderr(&output).contains("\"unauthenticated\""), "{}", stderr(&output));
+        assert!(output.stdout.is_empty(), "standard output belongs to the protocol");
+        assert!(!stderr(&output).contains(&wrong), "no token in an error");
+    }
+    let missing = lone.run_as(None, &["--token-file", "/nonexistent/token", "stdio"]);
+    assert_eq!(missing.status.code(), Some(2), "{}", stderr(&missing));
+}
+
+#[test]
+fn alone_standard_input_has_the_rights_of_its_token() {
+    let lone = Lone::new();
+    let (reader, approver) = (lone.token("read_only"), lone.token("approver"));
+    reader_and_approver_are_who_they_are(&lone, &reader, &approver);
+    invalid_tokens_are_refused_at_the_start(&lone);
+}
+
+#[test]
+fn through_a_daemon_standard_input_has_the_rights_of_its_token() {
+    let lone = Lone::new();
+    let (reader, approver) = (lone.token("read_only"), lone.token("approver"));
+    let _daemon = lone.serve();
+    reader_and_approver_are_who_they_are(&lone, &reader, &approver);
+    invalid_tokens_are_refused_at_the_start(&lone);
+}
+
+#[test]
+fn a_token_that_is_revoked_ends_its_open_session() {
+    let lone = Lone::new();
+    let made = crate::house::json_of(&lone.run(&[
+        "--json",
+        "token",
+        "create",
+        "--role",
+        "read_only",
+        "--label",
+        "short",
+    ]));
+    let _daemon = lone.serve();
+    let mut client = Client::start(lone.command(made["token"].as_str(), &["stdio"]));
+    assert!(client.call("list_devices", &json!({}))["devices"].is_array());
+    let revoked = lone.run(&["token", "revoke", made["token_id"].as_str().unwrap()]);
+    assert!(revoked.status.success(), "{}", stderr(&revoked));
+    let refused = client.call("list_devices", &json!({}));
+    assert_eq!(refused["code"], "unauthenticated", "{refused}");
+}
+
+#[test]
+fn while_standard_input_holds_the_store_people_reach_it_through_it() {
+    let lone = Lone::new();
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    client.call("list_devices", &json!({}));
+    let status = lone.run(&["--json", "status"]);
+    assert_eq!(status.status.code(), Some(0), "{}", stderr(&status));
+    let mut second = Client::start(lone.command(None, &["stdio"]));
+    assert!(second.call("list_devices", &json!({}))["devices"].is_array());
+    assert_eq!(second.end(), Some(0));
+    assert_eq!(client.end(), Some(0));
+    assert!(!lone.dir().join("control.sock").exists(), "its sockets go with it");
+}
+
+#[test]
+fn sockets_that_a_killed_daemon_left_confuse_nobody() {
+    let lone = Lone::new();
+    drop(lone.serve());
+    assert!(lone.dir().join("control.sock").exists() && lone.dir().join("mcp.sock").exists());
+    let called = lone.run(&["--json", "call", "list_devices"]);
+    assert_eq!(called.status.code(), Some(0), "{}", stderr(&called));
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    assert!(client.call("list_devices", &json!({}))["devices"].is_array());
+    assert_eq!(client.end(), Some(0));
+    drop(lone.serve());
+    let mut daemon = lone.serve();
+    let called = lone.run(&["--json", "call", "list_devices"]);
+    assert_eq!(called.status.code(), Some(0), "{}", stderr(&called));
+    terminate(&daemon.0);
+    assert!(daemon.0.wait().unwrap().success());
+    assert!(!lone.dir().join("control.sock").exists());
+}
+
+#[test]
+fn a_second_daemon_is_told_who_holds_the_store() {
+    let lone = Lone::new();
+    let daemon = lone.serve();
+    let pid = daemon.0.id().to_string();
+    for args in [
+        &["--json", "serve", "--listen", "127.0.0.1:0"][..],
+        &["--json", "verify"],
+        &["--json", "replay"],
+        &["--json", "events", "export"],
+    ] {
+        let output = lone.run(args);
+        assert_eq!(output.status.code(), Some(7), "{args:?}: {}", stderr(&output));
+        let said = crate::lone::failure_of(&output);
+        assert_eq!(said["code"], "store_unusable", "{args:?}: {said}");
+        assert_eq!(said["details"]["pid"].to_string(), pid, "{args:?}: {said}");
+        assert!(said["message"].as_str().unwrap().contains(&pid), "{args:?}: {said}");
+    }
+}
