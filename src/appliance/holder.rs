@@ -41,13 +41,13 @@ fn doing(pid: u32) -> String {
     command.map_or_else(|| program.clone(), |command| format!("{program} {command}"))
 }
 
-/// Names the holder in a failure that says "another process".
+/// Names the holder in a failure that says that another process holds the store.
 #[must_use]
 pub fn name_holder(failure: Failure, path: &Path) -> Failure {
     let Some(Holder { pid, doing }) = holder_of(path) else {
         return failure.hint("stop that process, or ask it through its sockets");
     };
-    let say = failure.say.replacen("another process", &format!("another process (pid {pid}, `{doing}`)"), 1);
+    let say = failure.say.replacen(": stop it", &format!(" (pid {pid}, `{doing}`): stop it"), 1);
     let hint = format!("stop it (kill {pid}), or ask the running appliance instead");
     let mut failure = failure.hint(hint).details(serde_json::json!({ "pid": pid, "process": doing }));
     failure.say = say.into();
