@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{Common, client::Client, import, out, trust, usage},
+    cli::{Common, client::Client, hidden, import, out, trust, usage},
     failure::{Code, Failure},
 };
 
@@ -132,7 +132,7 @@ pub(super) fn secret(file: Option<&PathBuf>, user: Option<&String>) -> Result<Op
         }
         (Some(path), _) => std::fs::read_to_string(path).map_err(unreadable)?,
         (None, Some(user)) if std::io::stdin().is_terminal() => {
-            rpassword::prompt_password(format!("Password of {user}: ")).map_err(unreadable)?
+            hidden::ask(&format!("Password of {user}: ")).map_err(unreadable)?
         }
         (None, Some(_)) => return Err(usage("`--password-file` is needed where nobody can be asked")),
         (None, None) => return Ok(None),

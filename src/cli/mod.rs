@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod events;
 mod file;
+mod hidden;
 mod import;
 mod job;
 mod log;

@@ -150,14 +150,14 @@ fn a_store_that_another_process_holds_is_left_to_it() {
     let mut daemon = Running(store.command(DOORS[0]).stderr(Stdio::piped()).spawn().unwrap());
     let address = listening(&mut daemon);
     let second = store.command(DOORS[0]).output().unwrap();
-    judge(&second, DOORS[0], "store_unusable", 7, "another process holds");
+    judge(&second, DOORS[0], "store_unusable", 7, "another process");
     // Commands find the daemon while its sockets are there; without them they must not break in.
     for socket in ["control.sock", "mcp.sock"] {
         std::fs::remove_file(store.dir().join(socket)).unwrap();
     }
     for door in &DOORS[1..] {
         let output = store.command(door).output().unwrap();
-        judge(&output, door, "store_unusable", 7, "another process holds");
+        judge(&output, door, "store_unusable", 7, "another process");
     }
     let reply = request(&address, "GET", "/ready", None, None);
     assert_eq!(reply.status, 200, "the first one was not disturbed: {}", reply.text);
