@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use events::operation::Operation;
 
 use crate::{
-    changes::{Nonsense, set_singleton},
+    changes::{Nonsense, canonical, same_servers, set_singleton},
     routeros::resources::dns::DnsSettings,
 };
 
@@ -27,11 +27,12 @@ pub fn set_servers(now: &DnsSettings, wanted: &[String]) -> Result<Option<Operat
             return Err(nonsense(format!("`{address}` stands twice")));
         }
     }
-    if now.servers == wanted {
+    let wanted: Vec<String> = wanted.iter().map(|server| canonical(server)).collect();
+    if same_servers(&now.servers, &wanted) {
         return Ok(None);
     }
     let servers = |list: &[String]| vec![("servers".to_owned(), list.join(","))];
-    Ok(Some(set_singleton("/ip/dns", servers(&now.servers), servers(wanted))))
+    Ok(Some(set_singleton("/ip/dns", servers(&now.servers), servers(&wanted))))
 }
 
 #[cfg(test)]
@@ -60,6 +61,16 @@ mod tests {
         assert!(
             set_servers(&now(&["1.1.1.1", "9.9.9.9"]), &wanted(&["9.9.9.9", "1.1.1.1"])).unwrap().is_some()
         );
+    }
+
+    #[test]
+    fn addresses_are_sent_as_routers_show_them_and_compared_by_value() {
+        let long = "2001:0db8:0000:0000:0000:0000:0000:0001";
+        assert_eq!(set_servers(&now(&["2001:db8::1"]), &wanted(&[long])), Ok(None));
+        let operation = set_servers(&now(&["1.1.1.1"]), &wanted(&[long])).unwrap().unwrap();
+        let Action::SetSingleton { properties, .. } = &operation.action else { panic!("a singleton") };
+        assert_eq!(properties[0].1, "2001:db8::1");
+        assert_eq!(operation.expect_after.properties[0].1.as_deref(), Some("2001:db8::1"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use events::{
     plan::{Risk, RiskLevel},
 };
 
+use crate::routeros::text::clean;
+
 /// A wish that makes no sense, by field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: {why}")]
@@ -18,6 +20,18 @@ pub struct Nonsense {
     pub field: &'static str,
     /// Why.
     pub why: String,
+}
+
+/// An address in the one spelling that RouterOS shows (RFC 5952 for IPv6); anything else as it is. What is sent in
+/// another spelling would be read back changed.
+#[must_use]
+pub fn canonical(server: &str) -> String {
+    server.parse::<std::net::IpAddr>().map_or_else(|_| server.to_owned(), |address| address.to_string())
+}
+
+/// True when two lists mean the same servers in the same order, however addresses are spelled.
+fn same_servers(now: &[String], wanted: &[String]) -> bool {
+    now.len() == wanted.len() && now.iter().zip(wanted).all(|(a, b)| canonical(a) == canonical(b))
 }
 
 /// Sets properties of a menu without records, with the exact way back.
@@ -57,11 +71,12 @@ pub fn risk(harmless: bool, environment: Environment) -> Risk {
     Risk { score, level, reasons }
 }
 
-/// One line a property, as people read a change.
+/// One line a property, as people read a change. Values are cleaned: what was there may be anything.
 #[must_use]
 pub fn diff_lines(operation: &Operation) -> Vec<String> {
-    let shown =
-        |value: &Option<String>| value.as_deref().map_or_else(|| "(unset)".to_owned(), |v| format!("`{v}`"));
+    let shown = |value: &Option<String>| {
+        value.as_deref().map_or_else(|| "(unset)".to_owned(), |v| format!("`{}`", clean(v)))
+    };
     let before = &operation.expect_before;
     let after = operation.expect_after.properties.iter();
     after

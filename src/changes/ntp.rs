@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use events::operation::Operation;
 
 use crate::{
-    changes::{Nonsense, set_singleton},
+    changes::{Nonsense, canonical, same_servers, set_singleton},
     routeros::resources::ntp_client::NtpClient,
 };
 
@@ -21,17 +21,18 @@ pub fn set_servers(now: &NtpClient, wanted: &[String], enabled: bool) -> Result<
             let shown: String = server.chars().take(64).collect();
             return Err(nonsense(format!("`{shown}` is neither an IP address nor a host name")));
         }
-        if !seen.insert(server.to_ascii_lowercase()) {
+        if !seen.insert(canonical(server).to_ascii_lowercase()) {
             return Err(nonsense(format!("`{server}` stands twice")));
         }
     }
-    if now.servers == wanted && now.enabled == enabled {
+    let wanted: Vec<String> = wanted.iter().map(|server| canonical(server)).collect();
+    if same_servers(&now.servers, &wanted) && now.enabled == enabled {
         return Ok(None);
     }
     let settings = |list: &[String], on: bool| {
         vec![("enabled".to_owned(), on.to_string()), ("servers".to_owned(), list.join(","))]
     };
-    let (before, after) = (settings(&now.servers, now.enabled), settings(wanted, enabled));
+    let (before, after) = (settings(&now.servers, now.enabled), settings(&wanted, enabled));
     Ok(Some(set_singleton("/system/ntp/client", before, after)))
 }
 

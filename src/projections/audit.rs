@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::routeros::text::clean_answer;
+
 /// An event as shown.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Shown {
@@ -44,6 +46,7 @@ pub fn show(envelope: &Envelope) -> Shown {
             }
         }
     }
+    clean_answer(&mut fact);
     Shown {
         seq: envelope.seq.0,
         at: envelope.at,

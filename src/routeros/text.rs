@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// The longest text of one value that leaves this module, in bytes.
 pub const TEXT_MAX: usize = 1024;
@@ -14,7 +15,11 @@ pub const TEXT_MAX: usize = 1024;
 /// tag block are dropped, line breaks and tabs become spaces, and the rest is cut at [`TEXT_MAX`] bytes.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(TEXT_MAX));
+    unhidden(text, TEXT_MAX)
+}
+
+fn unhidden(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max));
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let c = match c {
@@ -30,7 +35,7 @@ pub fn clean(text: &str) -> String {
             c if is_hidden(c) => continue,
             c => c,
         };
-        if out.len() + c.len_utf8() > TEXT_MAX {
+        if out.len() + c.len_utf8() > max {
             break;
         }
         out.push(c);
@@ -43,6 +48,29 @@ pub fn clean(text: &str) -> String {
 pub fn clean_bytes(bytes: &[u8]) -> String {
     // Nothing after this many bytes can be shown: an escape sequence that long is an attack anyway.
     clean(&String::from_utf8_lossy(&bytes[..bytes.len().min(16 * TEXT_MAX)]))
+}
+
+/// Takes what hides or moves out of every text in an answer, names of fields included. Answers are data of ours and of
+/// routers mixed; whatever a field's type promises, nothing that leaves the house may act on a terminal.
+pub fn clean_answer(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if text.chars().any(is_hidden) {
+                *text = unhidden(text, usize::MAX);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(clean_answer),
+        Value::Object(fields) => {
+            if fields.keys().any(|name| name.chars().any(is_hidden)) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, value)| (unhidden(&name, usize::MAX), value))
+                    .collect();
+            }
+            fields.values_mut().for_each(clean_answer);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Characters that show nothing, or change how others are shown.
@@ -100,6 +128,11 @@ impl Untrusted {
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(clean(text))
+    }
+    /// Cleans and marks each of many texts.
+    #[must_use]
+    pub fn all<T: AsRef<str>>(texts: &[T]) -> Vec<Self> {
+        texts.iter().map(|text| Self::new(text.as_ref())).collect()
     }
     /// The cleaned text, for data fields and for comparing; never for prose.
     #[must_use]
@@ -166,6 +199,18 @@ mod tests {
         ] {
             assert_eq!(clean(raw), shown, "{raw:?}");
         }
+    }
+
+    #[test]
+    fn answers_are_cleaned_to_their_last_field() {
+        let mut answer = serde_json::json!({
+            "a\u{1b}[2J": ["x\u{202e}y", { "b": "line\nbreak", "n": 1, "long": "z".repeat(5000) }], "ours": "plain"
+        });
+        clean_answer(&mut answer);
+        let expected = serde_json::json!({
+            "a": ["xy", { "b": "line break", "n": 1, "long": "z".repeat(5000) }], "ours": "plain"
+        });
+        assert_eq!(answer, expected);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     domain::{Command, device::Device},
     engine::{clock, mint},
     failure::{Code, Failure},
+    routeros::text::clean_answer,
     tools::{
         catalog,
         context::{Cx, ProgressSink, Shared},
@@ -135,9 +136,11 @@ impl Corridor {
                 () = cancel.cancelled() => Err(Failure::new(Code::Cancelled, "the call was taken back")),
             }
         };
-        if let Err(failure) = &outcome {
-            log_failure(spec.name, failure);
-        }
+        let outcome = outcome.map_err(|mut failure| {
+            failure.details.iter_mut().for_each(clean_answer);
+            log_failure(spec.name, &failure);
+            failure
+        });
         let called = ToolCalled {
             call_id,
             by: principal.actor.clone(),

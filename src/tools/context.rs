@@ -25,6 +25,7 @@ use crate::{
     routeros::{
         port::{Ask, Priority, Prober, Reader, Reply},
         resources::Reading,
+        text::Untrusted,
     },
     tools::params::DeviceRef,
 };
@@ -57,6 +58,9 @@ pub struct Policy {
     /// Product version, for answers.
     pub version: &'static str,
 }
+
+/// A tool hears of a silent router so long before its own time is over, and can say so.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// News about a long call.
 #[derive(Debug, Clone, PartialEq)]
@@ -360,7 +364,7 @@ impl Cx {
             (_, Some(code)) => code,
             _ => Code::JobFailed,
         };
-        let words = step.map(|step| step.detail.as_str()).filter(|words| !words.is_empty());
+        let words = step.map(|step| Untrusted::new(&step.detail)).filter(|words| !words.is_empty());
         Err(Failure::new(code, format!("the change was not made: {job_id} is {}", word(job.status)))
             .hint("job_status and plan_details tell where it stands")
             .details(serde_json::json!({
@@ -390,7 +394,7 @@ impl Router<'_> {
     /// # Errors
     /// As the router's error says.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
-        let within = self.cx.time_left();
+        let within = self.cx.time_left().saturating_sub(ANSWER_MARGIN);
         let reading = self.cx.shared.reader.read(self.device_id, ask, Priority::Tool, within);
         tokio::select! {
             read = reading => read.map_err(|error| error.into_failure(self.device_id)),

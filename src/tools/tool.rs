@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     access::principal::{Audience, Demand, Kind, Tier},
     failure::{Code, Failure},
-    routeros::port::Promise,
+    routeros::{port::Promise, text::clean_answer},
     tools::{context::Cx, params::DeviceRef},
 };
 
@@ -223,8 +223,9 @@ fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
             Box::pin(async move {
                 let answer = T::run(&cx, params).await?;
                 let text = T::say(&answer);
-                let value = serde_json::to_value(&answer)
+                let mut value = serde_json::to_value(&answer)
                     .map_err(|error| Failure::new(Code::Bug, "the answer could not be written").log(error))?;
+                clean_answer(&mut value);
                 Ok(Answered { value, text })
             })
         }),

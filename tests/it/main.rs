@@ -21,4 +21,5 @@ mod secrets;
 mod stdio;
 mod stores;
 mod terminal;
+mod untrusted;
 mod writes;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::resources::dns::DnsSettings,
+    routeros::{resources::dns::DnsSettings, text::Untrusted},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -16,9 +16,9 @@ use crate::{
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     /// Set by people, in order.
-    dns_servers: Vec<String>,
+    dns_servers: Vec<Untrusted>,
     /// Learnt from DHCP or PPP.
-    dynamic_servers: Vec<String>,
+    dynamic_servers: Vec<Untrusted>,
     allow_remote_requests: bool,
     cache_size_kb: Option<u64>,
     cache_used_kb: Option<u64>,
@@ -42,8 +42,8 @@ impl Tool for GetDnsStatus {
         let device = cx.device(&params.device_id)?;
         let dns = cx.router(&device.device_id).read::<DnsSettings>().await?;
         Ok(Answer {
-            dns_servers: dns.servers,
-            dynamic_servers: dns.dynamic_servers,
+            dns_servers: Untrusted::all(&dns.servers),
+            dynamic_servers: Untrusted::all(&dns.dynamic_servers),
             allow_remote_requests: dns.allow_remote_requests,
             cache_size_kb: dns.cache_size_kib,
             cache_used_kb: dns.cache_used_kib,

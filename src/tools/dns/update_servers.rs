@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes,
     failure::Failure,
-    routeros::resources::dns::DnsSettings,
+    routeros::{resources::dns::DnsSettings, text::Untrusted},
     tools::{
         change::Outcome,
         context::Cx,
@@ -35,7 +35,7 @@ impl Targets for Params {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
-    old_servers: Vec<String>,
+    old_servers: Vec<Untrusted>,
     new_servers: Vec<String>,
     #[serde(flatten)]
     outcome: Outcome,
@@ -56,13 +56,14 @@ impl Tool for UpdateDnsServers {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
         let now = cx.router(&device.device_id).read::<DnsSettings>().await?;
-        let wanted: Vec<String> = params.dns_servers.0.into_iter().map(|server| server.0).collect();
+        let wanted: Vec<String> =
+            params.dns_servers.0.into_iter().map(|server| changes::canonical(&server.0)).collect();
         let operation = changes::dns::set_servers(&now, &wanted)
             .map_err(|error| Failure::param(error.field, error.why))?;
         let risk = changes::risk(false, device.settings.environment);
         let outcome =
             Outcome::of(cx, &device, "set the DNS servers", risk, operation, params.dry_run).await?;
-        Ok(Answer { old_servers: now.servers, new_servers: wanted, outcome })
+        Ok(Answer { old_servers: Untrusted::all(&now.servers), new_servers: wanted, outcome })
     }
 
     fn say(answer: &Answer) -> String {

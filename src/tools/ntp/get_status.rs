@@ -5,7 +5,10 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::resources::ntp_client::{NtpClient, NtpServer},
+    routeros::{
+        resources::ntp_client::{NtpClient, NtpServer},
+        text::Untrusted,
+    },
     tools::{
         context::Cx,
         params::OneDevice,
@@ -17,12 +20,12 @@ use crate::{
 pub struct Answer {
     enabled: bool,
     /// Set by people, in order.
-    ntp_servers: Vec<String>,
+    ntp_servers: Vec<Untrusted>,
     /// Learnt from DHCP.
-    dynamic_servers: Vec<String>,
-    mode: String,
-    status: String,
-    synced_server: Option<String>,
+    dynamic_servers: Vec<Untrusted>,
+    mode: Untrusted,
+    status: Untrusted,
+    synced_server: Option<Untrusted>,
     stratum: Option<u64>,
     offset_ms: Option<f64>,
     transport: &'static str,
@@ -47,15 +50,15 @@ impl Tool for GetNtpStatus {
         let servers = router.read_all_if_any::<NtpServer>().await?;
         Ok(Answer {
             enabled: ntp.enabled,
-            ntp_servers: ntp.servers,
+            ntp_servers: Untrusted::all(&ntp.servers),
             dynamic_servers: servers
                 .into_iter()
                 .filter(|server| server.dynamic)
-                .map(|server| server.address)
+                .map(|server| Untrusted::new(&server.address))
                 .collect(),
-            mode: ntp.mode,
-            status: ntp.status,
-            synced_server: ntp.synced_server,
+            mode: Untrusted::new(&ntp.mode),
+            status: Untrusted::new(&ntp.status),
+            synced_server: ntp.synced_server.as_deref().map(Untrusted::new),
             stratum: ntp.stratum,
             offset_ms: ntp.offset_ms,
             transport: "rest",

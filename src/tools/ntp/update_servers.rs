@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes,
     failure::Failure,
-    routeros::resources::ntp_client::NtpClient,
+    routeros::{resources::ntp_client::NtpClient, text::Untrusted},
     tools::{
         change::Outcome,
         context::Cx,
@@ -42,7 +42,7 @@ impl Targets for Params {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
-    old_servers: Vec<String>,
+    old_servers: Vec<Untrusted>,
     new_servers: Vec<String>,
     enabled: bool,
     #[serde(flatten)]
@@ -64,13 +64,19 @@ impl Tool for UpdateNtpServers {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
         let now = cx.router(&device.device_id).read::<NtpClient>().await?;
-        let wanted: Vec<String> = params.ntp_servers.0.into_iter().map(|server| server.0).collect();
+        let wanted: Vec<String> =
+            params.ntp_servers.0.into_iter().map(|server| changes::canonical(&server.0)).collect();
         let operation = changes::ntp::set_servers(&now, &wanted, params.enabled)
             .map_err(|error| Failure::param(error.field, error.why))?;
         let risk = changes::risk(false, device.settings.environment);
         let outcome =
             Outcome::of(cx, &device, "set the NTP servers", risk, operation, params.dry_run).await?;
-        Ok(Answer { old_servers: now.servers, new_servers: wanted, enabled: params.enabled, outcome })
+        Ok(Answer {
+            old_servers: Untrusted::all(&now.servers),
+            new_servers: wanted,
+            enabled: params.enabled,
+            outcome,
+        })
     }
 
     fn say(answer: &Answer) -> String {

@@ -66,7 +66,12 @@ impl Tool for CheckConnectivity {
                 identify(cx, &device.device_id, &resource).await;
                 Ok(Answer { routeros_version: Some(resource.version), ..base })
             }
-            Err(failure) if failure.code == Code::Cancelled => Err(failure),
+            // Not asked is not unreachable.
+            Err(failure)
+                if matches!(failure.code, Code::Cancelled | Code::Overloaded | Code::DeviceInJob) =>
+            {
+                Err(failure)
+            }
             Err(failure) => {
                 let suggestions =
                     failure.hint.iter().map(ToString::to_string).chain(advice(failure.code)).collect();

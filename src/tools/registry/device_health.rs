@@ -60,8 +60,10 @@ impl Tool for DeviceHealth {
         let router = cx.router(&device.device_id);
         let resource = match router.read::<SystemResource>().await {
             Ok(resource) => resource,
-            Err(failure) if failure.code == Code::Cancelled => return Err(failure),
-            Err(failure) => return Ok(unreachable(cx, &device.device_id, &failure)),
+            Err(failure) if tells_of_device(failure.code) => {
+                return Ok(unreachable(cx, &device.device_id, &failure));
+            }
+            Err(failure) => return Err(failure),
         };
         let sensors = router.read_all_if_any::<Sensor>().await.unwrap_or_default();
         identify(cx, &device.device_id, &resource).await;
@@ -135,6 +137,22 @@ fn judge(at: Moment, resource: &SystemResource, celsius: Option<f64>) -> Answer 
         transport: "rest",
         fallback_used: false,
     }
+}
+
+/// Failures that say something about the device. A busy lane or a missing login says nothing about it, so nothing is noted.
+const fn tells_of_device(code: Code) -> bool {
+    matches!(
+        code,
+        Code::DeviceUnreachable
+            | Code::DeviceTimeout
+            | Code::DeviceAuthFailed
+            | Code::DeviceForbidden
+            | Code::DeviceGarbled
+            | Code::DeviceRefused
+            | Code::DeviceUnsupported
+            | Code::DeviceQuarantined
+            | Code::TlsMismatch
+    )
 }
 
 fn unreachable(cx: &Cx, device_id: &events::ids::DeviceId, failure: &Failure) -> Answer {
