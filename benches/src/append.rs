@@ -112,7 +112,10 @@ where
 }
 
 /// Sends until told to stop and notes how long each answer took, in milliseconds.
-async fn send_until<F: Future<Output = Outcome<()>>>(stop: Arc<AtomicBool>, mut send: impl FnMut() -> F) -> Outcome<Vec<f64>> {
+async fn send_until<F: Future<Output = Outcome<()>>>(
+    stop: Arc<AtomicBool>,
+    mut send: impl FnMut() -> F,
+) -> Outcome<Vec<f64>> {
     let mut latencies = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let sent = Instant::now();
@@ -270,8 +273,11 @@ const POSTGRES: &str = "PostgreSQL";
 fn figures(report: &mut Report, writers: usize, turns: &Turns) {
     for (name, turns) in turns {
         let median_of = |of: fn(&Turn) -> f64| median(&turns.iter().map(of).collect::<Vec<_>>());
-        let note =
-            format!("p50 {:.2} ms, p99 {:.2} ms", median_of(|turn| turn.p50_ms), median_of(|turn| turn.p99_ms));
+        let note = format!(
+            "p50 {:.2} ms, p99 {:.2} ms",
+            median_of(|turn| turn.p50_ms),
+            median_of(|turn| turn.p99_ms)
+        );
         let what = format!("{writers} writer{}: {name}", if writers == 1 { "" } else { "s" });
         report.add(Row::new("B1", what, median_of(|turn| turn.per_s), "events/s").note(note));
     }

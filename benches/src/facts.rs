@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use events::{
-    access::TokenCreated,
     call::ToolCalled,
     device::{
         CredentialSet, DeviceAdded, DeviceIdentified, DeviceSettings, DeviceStatus, DeviceStatusChanged,
@@ -33,7 +32,9 @@ const EVENTS_OF_A_DEVICE: u64 = 4;
 const ROUND: u64 = 50;
 
 fn at(n: u64) -> Moment {
-    Moment::from_micros(BEGIN.as_micros() + i64::try_from(n).unwrap_or(i64::MAX / 1_000_000) * EVENT_EVERY_MICROS)
+    Moment::from_micros(
+        BEGIN.as_micros() + i64::try_from(n).unwrap_or(i64::MAX / 1_000_000) * EVENT_EVERY_MICROS,
+    )
 }
 
 /// Scatters numbers, the same way in every run.
@@ -91,23 +92,12 @@ pub(crate) fn created(verifier_key: String) -> NewEvent {
         product_version: env!("CARGO_PKG_VERSION").into(),
         verifier_key,
     };
-    NewEvent { at: BEGIN, actor: Actor::system(), command_id: CommandId::from_parts(BEGIN, 1), event: created.into() }
-}
-
-/// A token, so that the store of a history can be asked over HTTP. `sha256` is that of the token's text.
-pub(crate) fn token(sha256: String) -> NewEvent {
-    let created = TokenCreated {
-        token_id: events::ids::TokenId::from_parts(BEGIN, 2),
-        label: "bench".into(),
-        role: Role::Admin,
-        personal: false,
-        environments: vec![Environment::Lab, Environment::Staging, Environment::Prod],
-        device_scopes: vec!["*".into()],
-        sha256,
-        expires_at: BEGIN.plus_secs(50 * 365 * 86_400),
-        by: Actor::system(),
-    };
-    new(0, created.into())
+    NewEvent {
+        at: BEGIN,
+        actor: Actor::system(),
+        command_id: CommandId::from_parts(BEGIN, 1),
+        event: created.into(),
+    }
 }
 
 /// The `n`-th event of the history (0-based).
@@ -204,7 +194,9 @@ fn change(number: u64, step: u64, n: u64) -> Outcome<Event> {
             let layout = StepLayout { step_id, device_id, wave: WaveNo(0), operation: 0 };
             JobStarted { job_id, plan_id, by: agent(), steps: vec![layout] }.into()
         }
-        3 => StepStarted { job_id, step_id, device_id, attempt: 1, undo: false, operation_sha256: hash }.into(),
+        3 => {
+            StepStarted { job_id, step_id, device_id, attempt: 1, undo: false, operation_sha256: hash }.into()
+        }
         4 => StepSettled {
             job_id,
             step_id,

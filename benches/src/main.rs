@@ -8,10 +8,13 @@
 //! What each row means stands in `docs/performance.md`.
 
 mod append;
+mod calls;
 mod facts;
 mod measure;
+mod process;
 mod replay;
 mod report;
+mod restore;
 mod rivals;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -90,11 +93,28 @@ fn run(options: &Options) -> Outcome<Report> {
         if options.wants("B2") {
             replay::run(options, &store, &mut report)?;
         }
+        if options.wants("B3") {
+            restore::run(options, &store, &mut report)?;
+        }
+    }
+    if ["B7", "B8", "B10"].iter().any(|goal| options.wants(goal)) {
+        calls::run(options, &mut report)?;
     }
     Ok(report)
 }
 
 fn main() -> ExitCode {
+    // A helper of B3, started by this program itself: it appends until it is killed.
+    let mut args = std::env::args().skip(1);
+    if let (Some("grow"), Some(dir)) = (args.next().as_deref(), args.next()) {
+        return match restore::grow(dir.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                talk(&format!("error: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let options = Options::parse();
     match run(&options) {
         Ok(report) => {

@@ -30,12 +30,8 @@ pub(crate) fn cpu_of(pid: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name in parentheses may hold anything; fields are counted after it (proc(5): 14 and 15).
     let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-    let ticks: f64 = after
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<f64>().unwrap_or(0.0))
-        .sum();
+    let ticks: f64 =
+        after.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().unwrap_or(0.0)).sum();
     Duration::from_secs_f64(ticks / TICKS_PER_S)
 }
 

@@ -10,17 +10,17 @@ use std::{
 use appliance::{domain::State, projections::Health};
 use events::{
     audit::{self, Source},
-    checkpoint::Signer,
     fold::Fold as _,
     frame,
     ids::Seq,
-    log::{EventLog, OpenOptions},
 };
 
 use crate::{
     Options, Outcome, facts,
     measure::{cpu_of, median},
+    process::{appliance, asked},
     report::{Report, Row, number},
+    restore,
     rivals::{Engine as _, Postgres, Sqlite},
 };
 
@@ -35,6 +35,8 @@ const GOAL_EVENTS: f64 = 10e6;
 pub(crate) struct Store {
     pub(crate) dir: PathBuf,
     pub(crate) events: u64,
+    /// Its first admin token.
+    pub(crate) token: String,
 }
 
 impl Store {
@@ -45,17 +47,13 @@ impl Store {
 
 /// Makes the history: ten thousand devices, then mostly reads, some changes.
 pub(crate) fn build(options: &Options) -> Outcome<Store> {
-    let store = Store { dir: options.dir.join("history"), events: options.events() };
-    crate::talk(&format!("making a history of {} events of {} devices", number(store.events as f64), facts::DEVICES));
-    let done = Command::new(&options.appliance).args(["init", "--json", "--dir"]).arg(&store.dir).output()?;
-    if !done.status.success() {
-        return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
-    }
-    let key: [u8; 32] = std::fs::read(store.dir.join("keys").join("checkpoint.key"))?
-        .try_into()
-        .map_err(|_| "the checkpoint key is not 32 bytes long")?;
+    let (dir, events) = (options.dir.join("history"), options.events());
+    crate::talk(&format!("making a history of {} events", number(events as f64)));
+    let made = asked(appliance(options, &dir).args(["init", "--json"]))?;
+    let token = made["admin_token"].as_str().ok_or("init told no token")?.to_owned();
+    let store = Store { dir, events, token };
     let begun = Instant::now();
-    let mut log = EventLog::open(&store.file(), Signer::from_bytes(key), OpenOptions::default())?;
+    let mut log = restore::open(&store.dir)?;
     let mut at = log.head().seq.0;
     while at < store.events {
         let until = (at + BATCH).min(store.events);
@@ -103,7 +101,8 @@ fn verify_tree(file: &Path, events: u64) -> Outcome<()> {
 fn verify_command(options: &Options, store: &Store) -> Outcome<(f64, f64)> {
     let before = children_cpu();
     let begun = Instant::now();
-    let done = Command::new(&options.appliance).args(["verify", "--json", "--store"]).arg(&store.dir).output()?;
+    let done =
+        Command::new(&options.appliance).args(["verify", "--json", "--store"]).arg(&store.dir).output()?;
     let took = begun.elapsed().as_secs_f64();
     if !done.status.success() {
         return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
@@ -136,7 +135,8 @@ fn rivals(options: &Options, report: &mut Report) -> Outcome<()> {
     let mut sqlite = Sqlite::new(&options.dir.join("replay.sqlite"))?;
     let mut postgres = options.postgres.as_ref().map(|socket| Postgres::new(socket, "replay")).transpose()?;
     for first in (0..rows).step_by(4096) {
-        let page = |first: u64| (first..(first + 4096).min(rows)).map(facts::history).collect::<Outcome<Vec<_>>>();
+        let page =
+            |first: u64| (first..(first + 4096).min(rows)).map(facts::history).collect::<Outcome<Vec<_>>>();
         sqlite.keep(page(first)?)?;
         if let Some(postgres) = &mut postgres {
             postgres.keep(page(first)?)?;
@@ -150,7 +150,8 @@ fn rivals(options: &Options, report: &mut Report) -> Outcome<()> {
         }
     }
     let note = format!("{} rows", number(rows as f64));
-    report.add(Row::new("B2", "the same frames from SQLite rows", median(&of_sqlite), "events/s").note(&note));
+    report
+        .add(Row::new("B2", "the same frames from SQLite rows", median(&of_sqlite), "events/s").note(&note));
     if postgres.is_some() {
         let row = Row::new("B2", "the same frames from PostgreSQL rows", median(&of_postgres), "events/s");
         report.add(row.note(format!("{note}; client/server, two processes at work")));
@@ -177,11 +178,8 @@ pub(crate) fn run(options: &Options, store: &Store, report: &mut Report) -> Outc
     let wall = median(&commands.iter().map(|(wall, _)| *wall).collect::<Vec<_>>());
     let cpu = median(&commands.iter().map(|(_, cpu)| *cpu).collect::<Vec<_>>());
     let row = Row::new("B2", "`appliance verify` of 10 M events", wall * GOAL_EVENTS / events, "s");
-    let note = format!(
-        "scaled from {wall:.2} s for {} events; {:.1} cores at work",
-        number(events),
-        cpu / wall
-    );
+    let note =
+        format!("scaled from {wall:.2} s for {} events; {:.1} cores at work", number(events), cpu / wall);
     report.add(row.at_most(15.0).note(note));
     rivals(options, report)
 }

@@ -24,7 +24,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(goal_id: &'static str, what: impl Into<String>, figure: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(
+        goal_id: &'static str,
+        what: impl Into<String>,
+        figure: f64,
+        unit: &'static str,
+    ) -> Self {
         Self { goal_id, what: what.into(), figure, unit, goal: Goal::None, note: String::new() }
     }
 
@@ -159,7 +164,13 @@ fn machine() -> String {
 /// Three digits that matter; large numbers in groups.
 pub(crate) fn number(value: f64) -> String {
     if value.abs() < 100.0 {
-        let digits = if value.abs() < 1.0 { 3 } else if value.abs() < 10.0 { 2 } else { 1 };
+        let digits = if value.abs() < 1.0 {
+            3
+        } else if value.abs() < 10.0 {
+            2
+        } else {
+            1
+        };
         let text = format!("{value:.digits$}");
         return if text.contains('.') {
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -170,7 +181,8 @@ pub(crate) fn number(value: f64) -> String {
     let plain = format!("{value:.0}");
     let mut grouped = String::new();
     for (at, digit) in plain.chars().enumerate() {
-        if at > 0 && (plain.len() - at).is_multiple_of(3) && digit.is_ascii_digit() && !grouped.ends_with('-') {
+        if at > 0 && (plain.len() - at).is_multiple_of(3) && digit.is_ascii_digit() && !grouped.ends_with('-')
+        {
             grouped.push(',');
         }
         grouped.push(digit);

@@ -1,10 +1,6 @@
 //! The engines, all behind one word: keep a batch durably. Each keeps the same frames.
 
-use std::{
-    fs::File,
-    os::unix::fs::FileExt as _,
-    path::Path,
-};
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
 
 use events::{
     checkpoint::Signer,

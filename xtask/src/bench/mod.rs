@@ -42,9 +42,8 @@ pub(crate) struct Bench {
 
 /// Cargo's lock of the benchmarks' own workspace must name what the product is built with.
 fn same_versions() -> Result<(), String> {
-    let read = |path: &str| {
-        std::fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"))
-    };
+    let read =
+        |path: &str| std::fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"));
     let (product, benches) = (read("Cargo.lock")?, read("benches/Cargo.lock")?);
     let packages = |lock: &str| -> Vec<(String, String)> {
         let mut names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
@@ -53,7 +52,8 @@ fn same_versions() -> Result<(), String> {
     };
     let (product, benches) = (packages(&product), packages(&benches));
     for (name, version) in &benches {
-        let wanted: Vec<&String> = product.iter().filter(|(other, _)| other == name).map(|(_, v)| v).collect();
+        let wanted: Vec<&String> =
+            product.iter().filter(|(other, _)| other == name).map(|(_, v)| v).collect();
         if !wanted.is_empty() && !wanted.contains(&version) {
             return Err(format!(
                 "benches/Cargo.lock has {name} {version}, Cargo.lock does not; copy Cargo.lock over \
@@ -72,7 +72,8 @@ fn in_benches(args: &[&str]) -> Run {
 }
 
 fn build() -> Result<(), String> {
-    cargo(&["build", "--release", "--locked", "-p", "appliance", "-p", "appliance-simulator", "--bins"]).done()?;
+    cargo(&["build", "--release", "--locked", "-p", "appliance", "-p", "appliance-simulator", "--bins"])
+        .done()?;
     in_benches(&["build", "--release", "--locked"]).done()
 }
 
@@ -83,7 +84,9 @@ pub(crate) fn formatting() -> Result<(), String> {
 
 fn check() -> Result<(), String> {
     same_versions()?;
-    in_benches(&["clippy", "--release", "--locked", "--all-targets"]).args(["--", "-D", "warnings"]).done()?;
+    in_benches(&["clippy", "--release", "--locked", "--all-targets"])
+        .args(["--", "-D", "warnings"])
+        .done()?;
     in_benches(&["test", "--release", "--locked"]).done()
 }
 
@@ -131,7 +134,8 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     for (flag, set) in [("--quick", bench.quick), ("--json", bench.json)] {
         run.0.args(set.then_some(flag));
     }
-    for (flag, value) in [("--events", bench.events), ("--rounds", bench.rounds.map(|rounds| rounds as u64))] {
+    for (flag, value) in [("--events", bench.events), ("--rounds", bench.rounds.map(|rounds| rounds as u64))]
+    {
         if let Some(value) = value {
             run.0.arg(flag).arg(value.to_string());
         }

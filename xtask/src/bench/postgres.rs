@@ -46,7 +46,9 @@ fn install() -> Result<PathBuf, String> {
     let done = Run::new("apt-get").args(["update", "--quiet"]).done().and_then(|()| {
         Run::new("apt-get").args(["install", "--yes", "--no-install-recommends", "postgresql"]).done()
     });
-    done.map_err(|why| format!("{why}; install the package `postgresql`, or leave it out with --no-postgres"))?;
+    done.map_err(|why| {
+        format!("{why}; install the package `postgresql`, or leave it out with --no-postgres")
+    })?;
     programs().ok_or_else(|| "the package brought no server".to_owned())
 }
 
@@ -54,7 +56,10 @@ fn install() -> Result<PathBuf, String> {
 fn user() -> Result<Option<(u32, u32)>, String> {
     let id = |args: &[&str]| -> Result<u32, String> {
         let output = Command::new("id").args(args).output().map_err(|error| format!("id: {error}"))?;
-        String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| "there is no user `postgres`".to_owned())
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .map_err(|_| "there is no user `postgres`".to_owned())
     };
     if id(&["-u"])? != 0 {
         return Ok(None);
@@ -110,7 +115,8 @@ impl Server {
     fn wait_until_ready(&mut self, programs: &Path, dir: &Path) -> Result<(), String> {
         let begun = Instant::now();
         while begun.elapsed() < READY_WITHIN {
-            let asked = Command::new(programs.join("pg_isready")).arg("-q").arg("-h").arg(&self.socket).status();
+            let asked =
+                Command::new(programs.join("pg_isready")).arg("-q").arg("-h").arg(&self.socket).status();
             if asked.is_ok_and(|status| status.success()) {
                 return Ok(());
             }
