@@ -111,7 +111,7 @@ impl Engine for Sqlite {
                 self.seq += 1;
                 body.clear();
                 facts::encode(&mut body, self.seq, event)?;
-                insert.execute(rusqlite::params![self.seq, body])?;
+                insert.execute(rusqlite::params![i64::try_from(self.seq)?, body])?;
             }
         }
         transaction.commit()?;
