@@ -221,10 +221,10 @@ impl Rival {
         }
     }
 
-    async fn end(self) {
+    fn end(self, runtime: &Runtime) {
         if let Self::Whole(engine, Some(running)) = self {
             drop(engine);
-            running.stop().await;
+            runtime.block_on(running.stop());
         }
     }
 }
@@ -332,7 +332,7 @@ fn many_writers(
     }
     let turns = rounds(&mut rivals, options, |rival, length| rival.turn(runtime, writers, length))?;
     for (_, rival) in rivals {
-        runtime.block_on(rival.end());
+        rival.end(runtime);
     }
     figures(report, writers, &turns);
     if writers <= 64 {

@@ -85,8 +85,19 @@ impl Run {
 }
 
 /// The same cargo that runs this.
+///
+/// What `cargo run` tells about this very package is taken away: build scripts of libraries look at it, and everything
+/// would be built anew whenever cargo is called directly in between.
 pub(crate) fn cargo(args: &[&str]) -> Run {
-    Run::new(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())).args(args)
+    let mut run = Run::new(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    let own = std::env::vars_os().map(|(key, _)| key).filter(|key| {
+        let key = key.to_string_lossy();
+        key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_")
+    });
+    own.for_each(|key| {
+        run.0.env_remove(key);
+    });
+    run.args(args)
 }
 
 /// Runs tests with nextest where it is there, else with cargo's own runner.
