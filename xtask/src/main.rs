@@ -1,7 +1,8 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bless`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bench | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod bench;
 mod clients;
 mod conformance;
 mod demo;
@@ -51,6 +52,8 @@ enum Chore {
     Clients,
     /// The official conformance suite against a demo; prints its totals.
     Conformance,
+    /// The goals, measured with the release binary, beside PostgreSQL and SQLite (docs/performance.md).
+    Bench(bench::Bench),
     /// Write what is missing: fixtures of events, pages of error codes (old ones are never rewritten), and the example
     /// configuration anew.
     Bless,
@@ -80,6 +83,13 @@ fn main() -> ExitCode {
         ]),
         Chore::Clients => sections(&[Section::new("clients", clients::run)]),
         Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
+        Chore::Bench(args) => match bench::run(&args) {
+            Ok(()) => true,
+            Err(why) => {
+                eprintln!("FAILED: {why}");
+                false
+            }
+        },
         Chore::Bless => sections(&[
             Section::new("error pages", errors::bless),
             Section::new("example configuration", || {
@@ -96,6 +106,7 @@ fn main() -> ExitCode {
 fn check() -> Vec<Section> {
     vec![
         Section::new("formatting", || cargo(&["fmt", "--all", "--check"]).done()),
+        Section::new("formatting of the benchmarks", bench::formatting),
         Section::new("lints", || {
             let mut lints = vec!["clippy", "--workspace", "--all-targets"];
             lints.extend(run::FEATURES);

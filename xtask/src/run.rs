@@ -85,8 +85,19 @@ impl Run {
 }
 
 /// The same cargo that runs this.
+///
+/// What `cargo run` tells about this very package is taken away: build scripts of libraries look at it, and everything
+/// would be built anew whenever cargo is called directly in between.
 pub(crate) fn cargo(args: &[&str]) -> Run {
-    Run::new(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())).args(args)
+    let mut run = Run::new(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    let own = std::env::vars_os().map(|(key, _)| key).filter(|key| {
+        let key = key.to_string_lossy();
+        key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_")
+    });
+    own.for_each(|key| {
+        run.0.env_remove(key);
+    });
+    run.args(args)
 }
 
 /// Is nextest there?
@@ -134,7 +145,12 @@ pub(crate) struct TempDir(pub(crate) PathBuf);
 
 impl TempDir {
     pub(crate) fn new(name: &str) -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("appliance-{name}-{}", std::process::id()));
+        Self::within(&std::env::temp_dir(), name)
+    }
+
+    /// One in a folder that somebody named.
+    pub(crate) fn within(parent: &std::path::Path, name: &str) -> Result<Self, String> {
+        let path = parent.join(format!("appliance-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
