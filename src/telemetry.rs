@@ -2,8 +2,8 @@
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// Targets that report as errors what is everyday: clients that leave.
-const QUIET: &str = "warp::server=off,rmcp=error,hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info";
+/// Targets that report as errors what is everyday: clients that leave, or that never say hello.
+const QUIET: &str = "warp::server=off,rmcp=error,rmcp::service=off,rmcp::transport::streamable_http_server=off,hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info";
 
 fn filter(level: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(format!("{level},{QUIET}")).map_err(|error| format!("`{level}`: {error}"))

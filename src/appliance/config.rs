@@ -234,6 +234,10 @@ impl Config {
         if port.is_none() {
             return Err(origins.wrong("server.listen", "needs an address and a port, such as 127.0.0.1:8080"));
         }
+        if !self.server.public_url_fits() {
+            return Err(origins
+                .wrong("server.public_url", "needs `https://NAME` or `https://NAME:PORT`, without a path"));
+        }
         crate::telemetry::check(&self.log.level).map_err(|why| origins.wrong("log.level", why))
     }
 

@@ -21,12 +21,11 @@ use tokio_util::sync::CancellationToken;
 use warp::{Filter as _, filters::BoxedFilter, reply::Response};
 
 use crate::http::{
-    Doors,
-    activity::{Activity, Held},
-    api,
+    Doors, api,
     guard::{self, Came},
     host::Host,
     mcp, ops, reply, stream,
+    watch::{Held, Limits, Watch, Watched},
 };
 
 /// Requests that are being answered at shutdown get this long.
@@ -35,6 +34,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const H2_STREAMS_MAX: u32 = 100;
 /// Peers of HTTP/2 connections that went away without a word are noticed.
 const H2_PING_EVERY: Duration = Duration::from_secs(30);
+/// A peer that reads nothing of what waits for it is left.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Connections by address.
 #[derive(Default)]
@@ -111,27 +112,36 @@ impl Serving {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = Builder::new(TokioExecutor::new());
-        let (first, idle) = (self.doors.options.header_timeout(), self.doors.options.idle_timeout());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(first);
+        let limits = Limits {
+            head: self.doors.options.header_timeout(),
+            idle: self.doors.options.idle_timeout(),
+            stalled: STALLED,
+        };
+        // The watch has the limits: the library's own would begin late, and count idle time as a slow head.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(H2_STREAMS_MAX)
             .keep_alive_interval(Some(H2_PING_EVERY));
-        let activity = Activity::new();
-        let (doors, routes, seen) = (self.doors, warp::service(self.routes), activity.clone());
+        let watch = Watch::new();
+        let (doors, routes, seen) = (self.doors, warp::service(self.routes), watch.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let open = seen.request();
+            let open = seen.request(request.version() == http::Version::HTTP_2);
             let answered = answer(doors.clone(), routes.clone(), came, request);
             async move {
                 let (head, body) = answered.await?.into_parts();
                 Ok::<_, Infallible>(http::Response::from_parts(head, Held::new(body, open)))
             }
         });
-        let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
+        let socket = TokioIo::new(Watched(socket, watch.clone()));
+        let mut serving = std::pin::pin!(builder.serve_connection(socket, service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
-            () = activity.expired(first, idle) => Ok(()),
+            why = watch.over(limits) => {
+                tracing::debug!(why, "a connection was closed");
+                Ok(())
+            }
             () = self.shutdown.cancelled() => {
                 serving.as_mut().graceful_shutdown();
                 tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
@@ -153,18 +163,20 @@ async fn answer(
     let host = Host::of(request.headers(), request.uri());
     let base_url = || guard::base_url(&doors, host.as_ref());
     if let Err(failure) = guard::check(&doors, came, host.as_ref(), request.headers()) {
-        return Ok(reply::secured(reply::failure(&failure), base_url));
+        return Ok(reply::secured(reply::failure(&failure), false, base_url));
     }
     let caller = guard::caller(&doors, came, request.headers(), request.uri().path());
+    let shown = caller.is_err();
     request.extensions_mut().insert(caller);
     if let Some(host) = &host {
         request.extensions_mut().insert(host.clone());
     }
-    routes.call(request).await.map(|response| reply::secured(response, base_url))
+    routes.call(request).await.map(|response| reply::secured(response, shown, base_url))
 }
 
 pub(super) async fn tcp(doors: Doors, listener: TcpListener, shutdown: CancellationToken) {
     let counts = Arc::new(Counts::default());
+    let (knocks, corridor) = (Arc::clone(&doors.knocks), doors.corridor.clone());
     let serving = Serving::new(doors, &shutdown);
     let mut open = tokio::task::JoinSet::new();
     loop {
@@ -183,10 +195,12 @@ pub(super) async fn tcp(doors: Doors, listener: TcpListener, shutdown: Cancellat
         open.spawn(serving.clone().connection(socket, Came::Tcp(ip), Some(counted)));
     }
     close(open).await;
+    knocks.flush(&corridor);
 }
 
 pub(super) async fn unix(doors: Doors, listener: UnixListener, shutdown: CancellationToken) {
     let counts = Arc::new(Counts::default());
+    let (knocks, corridor) = (Arc::clone(&doors.knocks), doors.corridor.clone());
     let serving = Serving::new(doors, &shutdown);
     let mut open = tokio::task::JoinSet::new();
     loop {
@@ -203,6 +217,7 @@ pub(super) async fn unix(doors: Doors, listener: UnixListener, shutdown: Cancell
         open.spawn(serving.clone().connection(socket, Came::Local(peer.uid()), Some(counted)));
     }
     close(open).await;
+    knocks.flush(&corridor);
 }
 
 /// Out of file descriptors and the like: a moment's rest rather than a busy loop.

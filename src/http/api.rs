@@ -1,6 +1,6 @@
 //! The admin API: `POST /api/tools/{name}`, and the same tools in the shape of resources.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use futures_util::{Stream, StreamExt as _};
 use http::{Method, StatusCode};
@@ -12,7 +12,7 @@ use crate::{
     access::principal::{Kind, Principal},
     failure::{Code, Failure},
     http::{Doors, guard::Caller, reply},
-    tools::{call::Call, tool::ToolDef},
+    tools::{call::Call, catalog, tool::ToolDef},
 };
 
 /// The largest body of a request.
@@ -54,7 +54,8 @@ async fn serve(
         };
     let params = object(&body)?;
     if let (&Method::GET, ["tools"]) = (method, words.as_slice()) {
-        let tools: Vec<Value> = doors.corridor.visible(&principal).into_iter().map(described).collect();
+        let visible = doors.corridor.visible(&principal);
+        let tools: Vec<&Value> = visible.iter().filter_map(|def| DESCRIBED.get(def.spec.name)).collect();
         return Ok(reply::json(StatusCode::OK, &json!({ "tools": tools })));
     }
     let (tool, params) = shape(method, &words, query, params)
@@ -67,6 +68,10 @@ async fn serve(
     events::crash::point("door.before_answer");
     Ok(reply::json(StatusCode::OK, &answered.value))
 }
+
+/// Every tool as described, by name. Made once a process: schemas never change.
+static DESCRIBED: LazyLock<BTreeMap<&'static str, Value>> =
+    LazyLock::new(|| catalog::all().map(|def| (def.spec.name, described(def))).collect());
 
 fn described(def: &ToolDef) -> Value {
     let spec = &def.spec;

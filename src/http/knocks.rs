@@ -28,6 +28,7 @@ pub(super) struct Knocks(Mutex<BTreeMap<String, Summed>>);
 struct Summed {
     count: u64,
     since: Moment,
+    door: Door,
 }
 
 impl Knocks {
@@ -45,7 +46,7 @@ impl Knocks {
                 summed.count += 1;
                 return;
             }
-            places.insert(place.clone(), Summed { count: 0, since: at });
+            places.insert(place.clone(), Summed { count: 0, since: at, door });
             place
         };
         record(corridor, SignInRefused { door, from: place.clone(), count: 1, since: at });
@@ -53,10 +54,20 @@ impl Knocks {
         tokio::spawn(async move {
             tokio::time::sleep(WINDOW).await;
             let summed = knocks.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
-            if let Some(Summed { count: count @ 1.., since }) = summed {
+            if let Some(Summed { count: count @ 1.., since, .. }) = summed {
                 record(&corridor, SignInRefused { door, from: place, count, since });
             }
         });
+    }
+
+    /// Puts on record at once what waits for the end of its minute: the doors are closed.
+    pub(super) fn flush(&self, corridor: &Corridor) {
+        let places = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (from, Summed { count, since, door }) in places {
+            if count > 0 {
+                record(corridor, SignInRefused { door, from, count, since });
+            }
+        }
     }
 }
 

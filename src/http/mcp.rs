@@ -91,12 +91,31 @@ pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<
 }
 
 impl Mcp {
+    /// Answers. What may open a session goes on when its client leaves: else there would be a session that belongs to
+    /// nobody and counts for nobody.
     async fn answer(
+        self: Arc<Self>,
+        principal: Principal,
+        method: Method,
+        headers: HeaderMap,
+        body: impl Stream<Item = Result<impl warp::Buf + Send + 'static, warp::Error>> + Send + Sync + 'static,
+    ) -> Response {
+        if method != Method::POST || headers.contains_key(SESSION_HEADER) || is_stateless(&headers) {
+            return self.serve(principal, method, headers, body).await;
+        }
+        let served = tokio::spawn(async move { self.serve(principal, method, headers, body).await });
+        served.await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a message could not be served");
+            reply::failure(&Failure::new(Code::Bug, "the message could not be served; this is our mistake"))
+        })
+    }
+
+    async fn serve(
         &self,
         principal: Principal,
         method: Method,
         headers: HeaderMap,
-        body: impl Stream<Item = Result<impl warp::Buf + Send, warp::Error>> + Send + Sync + 'static,
+        body: impl Stream<Item = Result<impl warp::Buf + Send + 'static, warp::Error>> + Send + Sync + 'static,
     ) -> Response {
         let who = principal.actor.name.clone();
         let named = headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
@@ -112,12 +131,8 @@ impl Mcp {
             );
         }
         // Only `initialize` of the older protocol makes a session; later versions say which they speak.
-        let stateless = headers
-            .get(VERSION_HEADER)
-            .and_then(|version| version.to_str().ok())
-            .is_some_and(|version| version >= STATELESS_SINCE);
         if named.is_none()
-            && !stateless
+            && !is_stateless(&headers)
             && let Some(full) = self.full_for(&who, 0).await
         {
             return reply::failure(&full);
@@ -186,4 +201,9 @@ impl Mcp {
             Failure::new(Code::Overloaded, say).hint("end a session with DELETE /mcp, or let one go idle");
         Some(failure.retry_after(Duration::from_secs(30)))
     }
+}
+
+fn is_stateless(headers: &HeaderMap) -> bool {
+    let version = headers.get(VERSION_HEADER).and_then(|version| version.to_str().ok());
+    version.is_some_and(|version| version >= STATELESS_SINCE)
 }

@@ -4,7 +4,6 @@
 //! No rule lives here; every call goes through the corridor.
 
 mod accept;
-mod activity;
 mod api;
 mod guard;
 mod host;
@@ -14,6 +13,7 @@ mod ops;
 mod options;
 mod reply;
 mod stream;
+mod watch;
 
 use std::sync::Arc;
 

@@ -70,6 +70,15 @@ impl Options {
         ]
     }
 
+    /// True when `public_url` is empty or a scheme and a name that clients can be told.
+    #[must_use]
+    pub fn public_url_fits(&self) -> bool {
+        let url = self.public_url.as_str();
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let authority = rest.map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+        url.is_empty() || authority.and_then(super::host::Host::parse).is_some()
+    }
+
     /// A whole request head must have come by then.
     #[must_use]
     pub fn header_timeout(&self) -> Duration {

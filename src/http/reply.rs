@@ -45,13 +45,15 @@ pub(super) fn text(kind: &'static str, body: String) -> Response {
     warp::reply::with_header(body, header::CONTENT_TYPE, kind).into_response()
 }
 
-/// The headers that every answer carries; a refused sign-in also says where to learn how to sign in.
-pub(super) fn secured(mut response: Response, base_url: impl FnOnce() -> String) -> Response {
+/// The headers that every answer carries; a refused sign-in also says where to learn how to sign in (RFC 9728 5.1), and
+/// that a token was `shown` which is not valid (RFC 6750 3.1).
+pub(super) fn secured(mut response: Response, shown: bool, base_url: impl FnOnce() -> String) -> Response {
     let refused = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     if refused {
         let about = format!("{}/.well-known/oauth-protected-resource/mcp", base_url());
-        let challenge = format!("Bearer resource_metadata=\"{about}\"");
+        let error = if shown { "error=\"invalid_token\", " } else { "" };
+        let challenge = format!("Bearer {error}resource_metadata=\"{about}\"");
         // Only what was checked stands in it, so it is a header's value.
         let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Bearer"));
         headers.insert(header::WWW_AUTHENTICATE, challenge);

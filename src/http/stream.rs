@@ -25,6 +25,8 @@ use crate::{
 const PAGE: usize = 256;
 /// A page ends after so many bytes, at an event (TOOLS: decision 4).
 const PAGE_BYTES_MAX: usize = 90_000;
+/// Events looked at for one page.
+const LOOKED_AT_MAX: usize = 20_000;
 /// Events on their way to one listener.
 const WAITING_MAX: usize = 64;
 /// A sign of life when nothing happens.
@@ -102,8 +104,12 @@ fn page(doors: &Doors, principal: &Principal, query: &BTreeMap<String, String>) 
         limit.filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| Failure::param("limit", "1–1000"))?;
     let engine = &doors.corridor.shared().engine;
     let head = engine.head().borrow().0;
-    let (mut events, mut bytes, mut at) = (Vec::new(), 0, after);
-    'pages: while at < head {
+    if after > head {
+        return Err(Failure::param("after", format!("the log ends at {head}, got {after}")));
+    }
+    let (mut events, mut bytes, mut at, mut looked_at) = (Vec::new(), 0, after, 0);
+    // A caller who sees little of a long log gets short pages, not a long wait.
+    'pages: while at < head && looked_at < LOOKED_AT_MAX {
         let found = engine.log().page(Some(Keep::Ledger), Seq(at).next(), PAGE).map_err(|error| {
             Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error)
         })?;
@@ -114,7 +120,7 @@ fn page(doors: &Doors, principal: &Principal, query: &BTreeMap<String, String>) 
             if events.len() == limit || bytes > PAGE_BYTES_MAX {
                 break 'pages;
             }
-            at = envelope.seq.0;
+            (at, looked_at) = (envelope.seq.0, looked_at + 1);
             if engine.view(|views| principal.sees_event(&views.state, &envelope)) {
                 let shown = audit::show(&envelope);
                 bytes += shown.fact.to_string().len() + 200;

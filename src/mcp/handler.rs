@@ -130,7 +130,6 @@ fn progress_to(cx: &Context) -> (Option<ProgressSink>, Option<tokio::task::JoinH
     (Some(sink), Some(sending))
 }
 
-/// A tool as the protocol lists it.
 /// A tool as listed, with or without its output schema. Schemas are made once a process: they never change.
 fn listed(def: &ToolDef, with_output: bool) -> Tool {
     static MADE: LazyLock<BTreeMap<&'static str, [Tool; 2]>> = LazyLock::new(|| {

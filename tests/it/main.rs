@@ -15,6 +15,8 @@ mod lists;
 mod lone;
 mod offline;
 mod packaging;
+mod peers;
+mod pipes;
 mod reach;
 mod records;
 mod secrets;
