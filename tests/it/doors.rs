@@ -168,7 +168,7 @@ fn sessions_are_bounded_for_each_and_belong_to_one() {
 fn events(house: &House, token: &str) -> BufReader<TcpStream> {
     let mut stream = connect(house);
     let head = format!(
-        "GET /api/events?after=0 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
+        "GET /api/events?after=0 HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n",
         house.host()
     );
     stream.write_all(head.as_bytes()).unwrap();
