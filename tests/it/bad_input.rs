@@ -112,6 +112,8 @@ fn routers_that_misbehave_are_told_apart() {
     for (fault, codes) in [
         (json!({ "fault": "html", "times": 8 }), vec!["device_garbled"]),
         (json!({ "fault": "half_json", "times": 8 }), vec!["device_garbled"]),
+        (json!({ "fault": "empty_answer", "times": 8 }), vec!["device_garbled"]),
+        (json!({ "fault": "wrong_data_after_boot", "times": 8 }), vec!["device_garbled"]),
         (
             json!({ "fault": "status", "status": 500, "body": "{\"error\":500,\"message\":\"Internal Server Error\"}", "times": 8 }),
             vec!["device_refused", "device_garbled"],

@@ -451,6 +451,63 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers_without_a_restart() {
     assert_eq!(verdict.status.code(), Some(0), "{}", stderr(&verdict));
 }
 
+#[test]
+fn a_file_that_may_not_grow_is_a_full_disk_too() {
+    let store = Store::make();
+    // Where the limit's own signal is ignored, writes beyond it fail.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", APPLIANCE, "--dir"]).arg(store.dir());
+    command.args(DOORS[0]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut daemon = Running(command.spawn().unwrap());
+    let url = listening(&mut daemon);
+    let pid = rustix::process::Pid::from_child(&daemon.0);
+    let limit = |bytes| {
+        let (resource, maximum) = (rustix::process::Resource::Fsize, None);
+        rustix::process::prlimit(Some(pid), resource, rustix::process::Rlimit { current: bytes, maximum })
+            .unwrap();
+    };
+    let mut acknowledged = Vec::new();
+    for round in 0..2 {
+        limit(Some(std::fs::metadata(store.file()).unwrap().len()));
+        let (kept, refusal) = make_until_refused(&url, &store.admin, round * 100_000);
+        acknowledged.extend(kept);
+        assert_eq!(refusal["body"]["code"], "storage_unavailable", "{refusal}");
+        until(|| (request(&url, "GET", "/ready", None, None).status == 503).then_some(()));
+        assert!(tokens(&url, &store.admin) >= acknowledged.len() + 6);
+        limit(None);
+        until(|| (request(&url, "GET", "/ready", None, None).status == 200).then_some(()));
+    }
+    terminate(&daemon.0);
+    assert!(daemon.0.wait().unwrap().success());
+    let kept = labels(&store.file());
+    assert!(acknowledged.iter().all(|label| kept.contains(label)), "acknowledged and lost");
+    assert_eq!(store.command(&["verify"]).output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_named_at_every_door() {
+    let store = Store::make();
+    let file = store.folder.path().join("appliance.toml");
+    for (text, words) in [
+        ("[store]\ndri = \"/x\"", "dri"),
+        ("[nonsense]\na = 1", "nonsense"),
+        ("[approval]\nwait_hours = \"1 day\"", "wait_hours"),
+        ("[approval]\nwait_hours = 9999", "wait_hours"),
+        ("[store]\nmaster_key_file = \"/nowhere/master.key\"", "/nowhere/master.key"),
+        ("[routers.authorities]\nlab = \"/nowhere/lab.pem\"", "lab"),
+        ("this is not TOML", "expected"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for door in DOORS {
+            let output = store.command(door).arg("--config").arg(&file).output().unwrap();
+            judge(&output, door, "invalid_config", 2, words);
+        }
+    }
+    let missing = store.command(DOORS[2]).args(["--config", "/nowhere/appliance.toml"]).output().unwrap();
+    judge(&missing, DOORS[2], "invalid_config", 2, "/nowhere/appliance.toml");
+    whole(&store);
+}
+
 fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Chore::Check => sections(&check()),
         Chore::Crash { cuts, kills, mutations } => sections(&[
             Section::new("power cuts", move || {
-                run::long(&["-p", "appliance-events", "--test", "power_cut"])
+                run::long(&["-p", "appliance", "-p", "appliance-events", "--test", "power_cut"])
                     .env("APPLIANCE_POWER_CUTS", cuts.to_string())
                     .done()
             }),
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
                     .done()
             }),
             Section::new("changes of stores and exports", move || {
-                run::long(&["-p", "appliance-events", "--test", "tamper", "every_"])
+                run::long(&["-p", "appliance", "-p", "appliance-events", "--test", "tamper", "every_"])
                     .env("APPLIANCE_TAMPER", mutations.to_string())
                     .done()
             }),
