@@ -122,7 +122,7 @@ codes! {
     JobFailed "job_failed" 409 5;
     /// The store cannot be written now; reads go on.
     StorageUnavailable "storage_unavailable" 503 7;
-    /// Whether the store kept this is not known; repeat with the same command id.
+    /// Whether the store kept this is not known; look before repeating it.
     OutcomeUnknown "outcome_unknown" 503 7;
     /// The store or export does not verify.
     LogDamaged "log_damaged" 500 6;

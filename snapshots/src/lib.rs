@@ -134,6 +134,27 @@ impl Store {
         })
     }
 
+    /// Removes every snapshot of a place after `seq`: they are of a history that the log does not have (any more).
+    pub fn forget_after(&self, seq: Seq) {
+        self.forget(|at| at > seq);
+    }
+
+    /// Removes the snapshot of one place, because it does not fit the log.
+    pub fn forget_at(&self, seq: Seq) {
+        self.forget(|at| at == seq);
+    }
+
+    fn forget(&self, which: impl Fn(Seq) -> bool) {
+        for (at, path) in self.found() {
+            if which(at) {
+                tracing::warn!(path = %path.display(), "a snapshot does not fit this log; removing it");
+                if let Err(error) = fs::remove_file(&path) {
+                    tracing::warn!(path = %path.display(), %error, "it could not be removed");
+                }
+            }
+        }
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         events::crash::point("snapshot.before_write");
         fs::create_dir_all(&self.dir)?;

@@ -81,6 +81,20 @@ fn two_are_kept_and_unfinished_ones_removed() {
 }
 
 #[test]
+fn what_does_not_fit_the_log_is_forgotten() {
+    let (_folder, store) = store();
+    for seq in [3, 7] {
+        store.save(Seq(seq), [0; 32], &[]).unwrap();
+    }
+    store.forget_after(Seq(7));
+    assert_eq!(store.newest().unwrap().seq, Seq(7));
+    store.forget_after(Seq(6));
+    assert_eq!(store.newest().unwrap().seq, Seq(3));
+    store.forget_at(Seq(3));
+    assert_eq!(store.newest(), None);
+}
+
+#[test]
 fn a_damaged_newest_falls_back_to_the_one_before() {
     let (_folder, store) = store();
     store.save(Seq(1), [1; 32], &[save_fold(&counts())]).unwrap();

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<[u8; 32]>, Failu
     Ok(key)
 }
 
-/// Writes a new key; never over an old one.
+/// Writes a new key; never over an old one, and never a part of one: it has its name only when it is whole and durable.
 ///
 /// # Errors
 /// `store_unusable` when it exists or cannot be written.
@@ -40,6 +40,18 @@ pub(super) fn write_new(path: &Path, key: &[u8; 32]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Code::StoreUnusable, format!("the key {} cannot be written: {error}", path.display()))
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(key).and_then(|()| file.sync_all()).map_err(failed)
+    let beside = path.with_extension("unfinished");
+    let write = || -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(key)?;
+        file.sync_all()?;
+        // A link, not a rename: it refuses to replace.
+        std::fs::hard_link(&beside, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    let written = write().map_err(failed);
+    let _ = std::fs::remove_file(&beside);
+    written
 }

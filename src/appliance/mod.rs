@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     appliance::config::Config,
     domain::{Command, plan::hex},
-    engine::{Engine, Running, clock, mint},
+    engine::{Engine, Running, Storage, clock, mint},
     failure::{Code, Failure},
     http, mcp,
     routeros::{
         lanes::{Lanes, Observer},
         port::{Directory, Target},
-        vault::{SealedStore, SecretKeyBytes, Vault},
+        vault::{SealedStore, SecretKeyBytes, StoreAway, Vault},
     },
     runner::Runner,
     tools::{call::Corridor, context::Shared},
@@ -97,8 +97,11 @@ impl Observer for Watch {
 struct Sealed(LogReader);
 
 impl SealedStore for Sealed {
-    fn sealed(&self, id: events::ids::CredentialId) -> Option<Vec<u8>> {
-        self.0.side(SideTable::Credentials, &id.to_u128().to_be_bytes()).ok().flatten()
+    fn sealed(&self, id: events::ids::CredentialId) -> Result<Option<Vec<u8>>, StoreAway> {
+        self.0.side(SideTable::Credentials, &id.to_u128().to_be_bytes()).map_err(|error| {
+            tracing::warn!(%error, "a sealed login cannot be read");
+            StoreAway
+        })
     }
 }
 
@@ -210,11 +213,21 @@ impl Appliance {
             sockets = vec![self.config.store.control_socket(), self.config.store.mcp_socket()];
         }
         ready.cancel();
-        shutdown.cancelled().await;
+        let mut storage = self.engine.storage();
+        let lost = tokio::select! {
+            () = shutdown.cancelled() => false,
+            // Without its writer the appliance can keep nothing: better to end and be started again.
+            _ = storage.wait_for(|storage| *storage == Storage::Stopped) => true,
+        };
+        shutdown.cancel();
         while doors.join_next().await.is_some() {}
         for socket in sockets {
             // Left behind, it would only be replaced at the next start.
             let _ = std::fs::remove_file(socket);
+        }
+        if lost {
+            return Err(Failure::new(Code::Bug, "the writer of the log ended; nothing can be kept any more")
+                .hint("start the appliance again; what was acknowledged is kept"));
         }
         Ok(())
     }

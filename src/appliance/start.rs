@@ -73,7 +73,11 @@ pub(super) fn init(config: &Config) -> Result<Initialised, Failure> {
         make_dir(parent)?;
     }
     make_dir(&store.snapshots())?;
-    if !store.master_key().exists() {
+    // What is left of an earlier store in this folder speaks of another history.
+    snapshots::Store::new(store.snapshots()).forget_after(Seq(0));
+    if store.master_key().exists() {
+        keys::read(&store.master_key(), "master key")?;
+    } else {
         let mut key = zeroize::Zeroizing::new([0u8; 32]);
         getrandom::fill(&mut key[..]).map_err(|error| {
             Failure::new(Code::Bug, "the operating system gives no randomness").log(error)
@@ -95,13 +99,13 @@ pub(super) fn init(config: &Config) -> Result<Initialised, Failure> {
         verifier_key: verifier_key.clone(),
     };
     let new = |actor: Actor, event| NewEvent { at: clock::now(), actor, command_id: mint!(CommandId), event };
-    let mut log = EventLog::create(&file, signer, options(config), new(Actor::system(), created.into()))
-        .map_err(store_failure)?;
+    // In one commit: a store without its first token could be administered by nobody.
     let (token, admin_token) = mint_token("first admin", Role::Admin, false, &owner(), FIRST_TOKEN_DAYS);
+    let (first, more) = (new(Actor::system(), created.into()), vec![new(owner(), token.into())]);
+    let log = EventLog::create_with(&file, signer, options(config), first, more).map_err(store_failure)?;
     let kept = |error: events::log::AppendError| {
         Failure::new(Code::StoreUnusable, "the new store could not be written").log(error)
     };
-    log.append(vec![new(owner(), token.into())], &[]).map_err(kept)?;
     log.close(clock::now()).map_err(kept)?;
     Ok(Initialised { store_id, verifier_key, admin_token, dir: store.dir.clone() })
 }
@@ -135,19 +139,30 @@ fn open_now(config: &Config) -> Result<Opened, Failure> {
     Ok((log, views, master))
 }
 
-/// The newest good snapshot and the rest of the log. Without snapshots everything is read from the log.
+/// The newest snapshot of this very history and the rest of the log. Without snapshots everything is read from the log.
 fn restore(log: &EventLog, snapshots: &Path) -> Result<Views, Failure> {
     use events::fold::Fold as _;
     let reader = log.reader();
     let head = log.head();
+    let store = snapshots::Store::new(snapshots);
+    // A log that was put back from a backup is shorter than what was saved after it.
+    store.forget_after(head.seq);
     let (mut views, mut from) = (Views::default(), Seq(1));
-    if let Some(saved) = snapshots::Store::new(snapshots).newest()
-        && saved.seq <= head.seq
-        && let (Some(state), Some(health)) = (saved.fold::<State>(), saved.fold::<Health>())
-    {
-        from = saved.seq.next();
-        views.state = state;
-        views.health = health;
+    while let Some(saved) = store.newest_up_to(head.seq) {
+        let folds = saved.fold::<State>().zip(saved.fold::<Health>());
+        match folds {
+            Some((state, health)) if is_of(log, &saved, &state) => {
+                from = saved.seq.next();
+                views.state = state;
+                views.health = health;
+                break;
+            }
+            // Another version's folds, or another history's.
+            _ => store.forget_at(saved.seq),
+        }
+        if store.newest_up_to(head.seq).is_some_and(|left| left.seq == saved.seq) {
+            break; // It cannot be removed: read the log instead.
+        }
     }
     let unreadable = |error: events::log::ReadError| {
         Failure::new(Code::LogDamaged, "the log cannot be read; `appliance verify` tells more").log(error)
@@ -162,4 +177,13 @@ fn restore(log: &EventLog, snapshots: &Path) -> Result<Views, Failure> {
         }
     }
     Ok(views)
+}
+
+/// True when a snapshot was saved from this log: the same store, and the same ledger up to its place.
+fn is_of(log: &EventLog, saved: &snapshots::Snapshot, state: &State) -> bool {
+    let reader = log.reader();
+    let leaf = reader.get(state.seq).ok().flatten().and_then(|last| last.leaf);
+    state.store_id == Some(log.store_id())
+        && state.seq <= saved.seq
+        && leaf.is_some_and(|leaf| reader.root_at(leaf + 1).is_ok_and(|root| root == saved.root))
 }

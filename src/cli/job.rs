@@ -33,6 +33,14 @@ pub(super) enum Job {
         /// `job_…`
         job_id: String,
     },
+    /// End a job that is stuck or halted, and free its router. Sends nothing: look at the router first.
+    Cancel {
+        /// `job_…`
+        job_id: String,
+        /// Why, and what the router was found to be.
+        #[arg(long)]
+        reason: String,
+    },
     /// Follow a job to its end, one line a change. Without a running appliance it is carried on here.
     Watch {
         /// `job_…`
@@ -172,6 +180,12 @@ pub(super) async fn run(common: &Common, command: Job) -> Result<u8, Failure> {
         Job::Show { job_id } => {
             let job = Client::once(common, "job_status", json!({ "job_id": job_id })).await?;
             out::show(common, &job, line)?;
+            Ok(0)
+        }
+        Job::Cancel { job_id, reason } => {
+            let params = json!({ "job_id": job_id, "reason": reason });
+            let answer = Client::once(common, "job_cancel", params).await?;
+            out::show(common, &answer, out::fields)?;
             Ok(0)
         }
         Job::Watch { job_id } => {

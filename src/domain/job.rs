@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        Refusal, State,
+        Refusal, Rules, State,
         plan::{self, PlanState, PlanStatus},
     },
     failure::Code,
@@ -280,12 +280,22 @@ fn find_step(job: &JobState, step_id: StepId) -> Result<&StepState, Refusal> {
 
 pub(super) fn begin_step(
     state: &State,
+    rules: &Rules,
     job_id: JobId,
     step_id: StepId,
     undo: bool,
     operation_sha256: String,
+    at: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let job = find(state, job_id)?;
+    // An approval is for now. A job that a crash kept from its first write does not make it days later by surprise.
+    let untouched = job.steps.iter().all(|step| step.status == StepStatus::Waiting);
+    if !undo && untouched && at > job.started_at.plus_secs(rules.start_within_s) {
+        return Err(Refusal::new(
+            Code::PlanExpired,
+            "its first write was not begun in time after its start; propose the change again",
+        ));
+    }
     let step = find_step(job, step_id)?;
     let allowed = match (job.status, step.status, undo) {
         (JobStatus::Running, StepStatus::Waiting | StepStatus::NotApplied, false) => {

@@ -307,7 +307,7 @@ pub fn decide(
             job::start(state, actor, plan_id, job_id, &step_ids, approval_token_sha256.as_deref(), at)
         }
         Command::BeginStep { job_id, step_id, undo, operation_sha256 } => {
-            job::begin_step(state, job_id, step_id, undo, operation_sha256)
+            job::begin_step(state, rules, job_id, step_id, undo, operation_sha256, at)
         }
         Command::SettleStep(settled) => job::settle_step(state, settled),
         Command::StalePlan { job_id, device_id } => job::stale(state, job_id, device_id),
@@ -324,7 +324,7 @@ pub fn decide(
 
 impl Fold for State {
     const NAME: &'static str = "state";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(&mut self, envelope: &Envelope) {
         let at = envelope.at;
@@ -366,8 +366,12 @@ impl Fold for State {
             Event::TokenCreated(_) | Event::TokenRevoked(_) => token::apply(self, &envelope.event),
         }
         self.commands.entry(envelope.command_id).or_insert(envelope.seq);
-        while self.commands.len() > COMMANDS_REMEMBERED_MAX {
-            self.commands.pop_first();
+        // The oldest go by place, not by id: ids carry a time, and clocks step back. Many at once, so that it costs little.
+        if self.commands.len() > 2 * COMMANDS_REMEMBERED_MAX {
+            let mut places: Vec<Seq> = self.commands.values().copied().collect();
+            let (_, oldest_kept, _) = places.select_nth_unstable(COMMANDS_REMEMBERED_MAX);
+            let oldest_kept = *oldest_kept;
+            self.commands.retain(|_, seq| *seq >= oldest_kept);
         }
     }
 }

@@ -69,8 +69,18 @@ enum Woken {
     Stop,
 }
 
+/// Tells everybody when the writer is gone, whatever ended it.
+struct Gone(watch::Sender<Storage>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.send_replace(Storage::Stopped);
+    }
+}
+
 impl Writer {
     pub(super) fn run(mut self) {
+        let _gone = Gone(self.storage.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -299,10 +309,14 @@ impl Writer {
                 && let Some(waiting) = waiting.take()
             {
                 for waiter in waiting {
-                    let failure =
-                        Failure::new(Code::OutcomeUnknown, "the disk failed while this was being kept")
-                            .hint("repeat it with the same command id; it will not happen twice")
-                            .details(serde_json::json!({ "command_id": waiter.command_id }));
+                    let failure = Failure::new(
+                        Code::OutcomeUnknown,
+                        "the disk failed while this was being kept",
+                    )
+                    .hint(
+                        "look before you repeat it: events list tells what was kept, once the store is back",
+                    )
+                    .details(serde_json::json!({ "command_id": waiter.command_id }));
                     reply(waiter.answer, Err(failure));
                 }
             }

@@ -170,6 +170,10 @@ fn shape(
             with("job_id", id);
             "job_status".to_owned()
         }
+        ("POST", ["jobs", id, "cancel"]) => {
+            with("job_id", id);
+            "job_cancel".to_owned()
+        }
         ("GET", ["tokens"]) => "token_list".to_owned(),
         ("POST", ["tokens"]) => "token_create".to_owned(),
         ("DELETE", ["tokens", id]) => {

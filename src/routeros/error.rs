@@ -34,6 +34,9 @@ pub enum RouterError {
     /// No login for this purpose, or it cannot be unsealed.
     #[error("no usable login")]
     NoCredential,
+    /// The store cannot be read now, so the login is not known. Nothing was sent.
+    #[error("the store cannot be read now")]
+    StoreAway,
     /// No connection: refused, no route, name. Nothing was sent.
     #[error("no connection")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -142,6 +145,7 @@ impl RouterError {
             Self::NotTicketed => Failure::new(Code::Bug, "a write without its ticket was stopped"),
             Self::NoCredential => Failure::new(Code::NoCredential, "no usable login is kept for this router")
                 .hint("set one with `appliance device edit --username … --password-file …`"),
+            Self::StoreAway => Failure::new(Code::StorageUnavailable, "the store cannot be read now, so this router's login is not known").retry_after(Duration::from_secs(5)),
             Self::Unreachable(_) => Failure::new(Code::DeviceUnreachable, "this router cannot be reached"),
             Self::Handshake(_) => Failure::new(Code::DeviceUnreachable, "this router offers no usable TLS session")
                 .hint("give `www-ssl` a certificate: without one RouterOS offers anonymous ciphers only"),

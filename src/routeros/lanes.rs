@@ -33,7 +33,7 @@ use crate::routeros::{
     rest::{Login, Request, RestClient, request_of_action, request_of_ask},
     tls::{self, AuthorityError},
     turn::Queue,
-    vault::Vault,
+    vault::{Vault, VaultError},
 };
 
 /// Tries of one read, the first included.
@@ -166,26 +166,34 @@ impl Lanes {
             Purpose::Write => Purpose::Read,
         };
         let (purpose, id, user) = kept(purpose).or_else(|| kept(other)).ok_or(RouterError::NoCredential)?;
-        let mut logins = lock(&self.logins);
-        let of_device = logins.entry(target.device_id.clone()).or_default();
-        if let Some((cached, login)) = of_device.get(&purpose)
-            && *cached == id
+        let cached =
+            lock(&self.logins).get(&target.device_id).and_then(|logins| logins.get(&purpose).cloned());
+        if let Some((cached, login)) = cached
+            && cached == id
         {
-            return Ok(Arc::clone(login));
+            return Ok(login);
         }
+        // Outside the lock: the store may be slow.
         let password = self.vault.unseal(&target.device_id, id, purpose).map_err(|error| {
             tracing::warn!(device = %target.device_id, %error, "a login could not be opened");
-            RouterError::NoCredential
+            match error {
+                VaultError::Away(_) => RouterError::StoreAway,
+                _ => RouterError::NoCredential,
+            }
         })?;
         let login = Arc::new(Login { user, password });
-        of_device.insert(purpose, (id, Arc::clone(&login)));
+        let mut logins = lock(&self.logins);
+        logins.entry(target.device_id.clone()).or_default().insert(purpose, (id, Arc::clone(&login)));
         Ok(login)
     }
 
     fn lane(&self, device: &DeviceId, user: &str) -> Arc<Lane> {
         let mut lanes = lock(&self.lanes);
         if lanes.len() > LANES_IDLE_MAX {
-            lanes.retain(|_, lane| lane.queue.in_use() || lock(&lane.health).rests_until.is_some());
+            // A lane that was just handed out has another holder.
+            lanes.retain(|_, lane| {
+                Arc::strong_count(lane) > 1 || lane.queue.in_use() || lock(&lane.health).rests_until.is_some()
+            });
         }
         Arc::clone(lanes.entry((device.clone(), user.to_owned())).or_default())
     }

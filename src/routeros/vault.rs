@@ -32,6 +32,9 @@ pub enum VaultError {
     /// No such record: never sealed, or erased.
     #[error("there is no such record")]
     Missing,
+    /// The store cannot be read now.
+    #[error(transparent)]
+    Away(#[from] StoreAway),
     /// Sealed under another master key.
     #[error("the record was sealed under another master key")]
     OtherKey,
@@ -100,10 +103,18 @@ impl SecretKeyBytes {
     }
 }
 
+/// The store of sealed records cannot be read now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be read now")]
+pub struct StoreAway;
+
 /// Where sealed records lie. The composition root gives the log's side table.
 pub trait SealedStore: Send + Sync {
     /// The sealed record, or `None` when it never was or was erased.
-    fn sealed(&self, id: CredentialId) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`StoreAway`] when the store cannot be read now: nothing is known then.
+    fn sealed(&self, id: CredentialId) -> Result<Option<Vec<u8>>, StoreAway>;
 }
 
 /// Seals and opens router logins.
@@ -172,7 +183,7 @@ impl Vault {
         id: CredentialId,
         purpose: Purpose,
     ) -> Result<SecretString, VaultError> {
-        let record = self.store.sealed(id).ok_or(VaultError::Missing)?;
+        let record = self.store.sealed(id)?.ok_or(VaultError::Missing)?;
         self.open(&record, device, id, purpose)
     }
 
@@ -236,8 +247,8 @@ mod tests {
     #[derive(Default)]
     struct Table(Mutex<BTreeMap<CredentialId, Vec<u8>>>);
     impl SealedStore for Table {
-        fn sealed(&self, id: CredentialId) -> Option<Vec<u8>> {
-            self.0.lock().unwrap().get(&id).cloned()
+        fn sealed(&self, id: CredentialId) -> Result<Option<Vec<u8>>, StoreAway> {
+            Ok(self.0.lock().unwrap().get(&id).cloned())
         }
     }
 

@@ -54,6 +54,8 @@ impl Runner {
                 return Ok(());
             }
             Ok(_) => return self.halt(job, Code::PlanStale, "it is not as the plan expects").await,
+            // Nothing is known of the router: look again later.
+            Err(error @ RouterError::StoreAway) => return Err(error.into_failure(device_id)),
             Err(error) => {
                 let failure = error.into_failure(device_id);
                 return self.halt(job, failure.code, &failure.say).await;
@@ -68,7 +70,13 @@ impl Runner {
                 undo,
                 operation_sha256: action_digest(action),
             })
-            .await?;
+            .await;
+        let begun = match begun {
+            Err(failure) if failure.code == Code::PlanExpired => {
+                return self.halt(job, failure.code, &failure.say).await;
+            }
+            begun => begun?,
+        };
         let ticket = begun
             .tickets
             .into_iter()
@@ -188,7 +196,7 @@ pub(super) fn step_of<'a>(
 
 /// Faults of the way that may pass; a wrong key or login will not.
 const fn worth_another_try(error: &RouterError) -> bool {
-    matches!(error, RouterError::Unreachable(_) | RouterError::Busy)
+    matches!(error, RouterError::Unreachable(_) | RouterError::Busy | RouterError::StoreAway)
 }
 
 fn error_code(error: &RouterError) -> Option<String> {
@@ -198,6 +206,7 @@ fn error_code(error: &RouterError) -> Option<String> {
         RouterError::Quarantined => Code::DeviceQuarantined,
         RouterError::Mismatch { .. } => Code::TlsMismatch,
         RouterError::NoCredential => Code::NoCredential,
+        RouterError::StoreAway => Code::StorageUnavailable,
         RouterError::AddressRefused { .. } => Code::DeviceUnreachable,
         RouterError::NotTicketed => Code::Bug,
         RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => {

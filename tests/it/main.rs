@@ -22,6 +22,7 @@ mod records;
 mod secrets;
 mod stdio;
 mod stores;
+mod stuck;
 mod terminal;
 mod untrusted;
 mod writes;

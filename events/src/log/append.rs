@@ -61,7 +61,7 @@ impl EventLog {
             .filter(|at| self.checkpoint_due(batch.growth.head, *at))
             .map(|at| tend::sign(&self.signer, self.store_id, &batch.growth, at));
 
-        let outcome = self.shared.with_database(|database| -> Result<(), redb::Error> {
+        let outcome = self.shared.commit_with(|database| -> Result<(), redb::Error> {
             crash::point("log.append.before_begin");
             let txn = begin(database, flush)?;
             write_rows(&txn, &batch)?;

@@ -49,7 +49,21 @@ impl EventLog {
         options: OpenOptions,
         first: NewEvent,
     ) -> Result<Self, OpenError> {
-        Self::create_in(Storage::File(path.to_path_buf()), signer, options, first)
+        Self::create_with(path, signer, options, first, Vec::new())
+    }
+
+    /// As [`Self::create`], with more events in the same first commit.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_with(
+        path: &Path,
+        signer: Signer,
+        options: OpenOptions,
+        first: NewEvent,
+        more: Vec<NewEvent>,
+    ) -> Result<Self, OpenError> {
+        Self::create_in(Storage::File(path.to_path_buf()), signer, options, first, more)
     }
 
     /// As [`Self::create`], on a backend instead of a file.
@@ -62,7 +76,7 @@ impl EventLog {
         options: OpenOptions,
         first: NewEvent,
     ) -> Result<Self, OpenError> {
-        Self::create_in(Storage::Backend(factory), signer, options, first)
+        Self::create_in(Storage::Backend(factory), signer, options, first, Vec::new())
     }
 
     /// A store in memory with its first event, for tests of the rooms above.
@@ -112,6 +126,7 @@ impl EventLog {
         signer: Signer,
         options: OpenOptions,
         first: NewEvent,
+        more: Vec<NewEvent>,
     ) -> Result<Self, OpenError> {
         let path = storage.path().to_path_buf();
         let Event::StoreCreated(created) = first.event.clone() else {
@@ -123,7 +138,7 @@ impl EventLog {
             Ok(database) => database,
             Err(error) => return Err(created_error(&path, error)),
         };
-        let outcome = guarded(&path, || fill(database, store_id, first, &signer))
+        let outcome = guarded(&path, || fill(database, store_id, first, more, &signer))
             .and_then(|(database, tail, last_checkpoint, note)| {
                 storage.publish().map_err(|error| io_error(path.clone(), error))?;
                 let (unflushed, verifier_key) = (false, created.verifier_key);
@@ -182,11 +197,13 @@ fn fill(
     database: Database,
     store_id: StoreId,
     first: NewEvent,
+    more: Vec<NewEvent>,
     signer: &Signer,
 ) -> Result<(Database, Tail, LastCheckpoint, String), Fault> {
     let mut tail = Tail::default();
     let at = first.at;
-    let batch = append::prepare(&tail, vec![first])
+    let events = std::iter::once(first).chain(more).collect();
+    let batch = append::prepare(&tail, events)
         .map_err(|error| Fault::Store(std::io::Error::other(error.to_string()).into()))?;
     let txn = append::begin(&database, true)?;
     {

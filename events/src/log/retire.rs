@@ -20,7 +20,7 @@ impl EventLog {
     pub fn retire_samples(&mut self, through: Seq) -> Result<usize, AppendError> {
         self.refuse_while_unsettled()?;
         let growth = Growth::after(&self.shared.tail());
-        let outcome = self.shared.with_database(|database| -> Result<usize, super::Fault> {
+        let outcome = self.shared.commit_with(|database| -> Result<usize, super::Fault> {
             let txn = append::begin(database, true)?;
             let mut dropped = Vec::new();
             {

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -134,10 +136,18 @@ impl Shared {
         database.as_ref().map(Database::begin_read)
     }
 
-    /// Runs `work` on the database; `None` while there is none.
-    pub(crate) fn with_database<T>(&self, work: impl FnOnce(&Database) -> T) -> Option<T> {
+    /// Runs a commit on the database; `None` while there is none. The store library may panic on a file that something
+    /// else wrote into: that is a failed commit, whose outcome is unknown, and not the writer's end.
+    pub(crate) fn commit_with<T, E: From<redb::Error>>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        database.as_ref().map(work)
+        let database = database.as_ref()?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(database)));
+        Some(done.unwrap_or_else(|_| {
+            Err(redb::Error::Io(io::Error::other("the store library failed while writing")).into())
+        }))
     }
 
     pub(crate) fn take_database(&self) -> Option<Database> {

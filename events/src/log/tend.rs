@@ -51,7 +51,7 @@ impl EventLog {
         }
         let growth = Growth::after(&self.shared.tail());
         let note = checkpoint.then(|| sign(&self.signer, self.store_id, &growth, at));
-        let outcome = self.shared.with_database(|database| -> Result<(), redb::Error> {
+        let outcome = self.shared.commit_with(|database| -> Result<(), redb::Error> {
             let txn = append::begin(database, true)?;
             write_derived(&txn, &self.shared.tail(), &growth)?;
             if let Some((note, last)) = &note {

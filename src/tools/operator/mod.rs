@@ -6,6 +6,7 @@ mod device_probe;
 mod device_remove;
 mod device_show;
 mod device_trust;
+mod job_cancel;
 mod job_list;
 mod login;
 mod plan_approve;
@@ -43,6 +44,7 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<plan_reject::PlanReject>(),
     ToolDef::of::<plan_start::PlanStart>(),
     ToolDef::of::<job_list::JobList>(),
+    ToolDef::of::<job_cancel::JobCancel>(),
     ToolDef::of::<token_create::TokenCreate>(),
     ToolDef::of::<token_list::TokenList>(),
     ToolDef::of::<token_revoke::TokenRevoke>(),

@@ -92,7 +92,7 @@ pub(in crate::tools) fn shown(job: &JobState, at: Moment) -> Answer {
         duration_s,
         reason: job.reason.clone(),
         waits_for: (job.status == JobStatus::Stuck).then_some(
-            "a person to look at the router: it is neither as before nor as wanted, or cannot be read",
+            "a person to look at the router: it is neither as before nor as wanted, or cannot be read; then `appliance job cancel` frees it",
         ),
     }
 }
