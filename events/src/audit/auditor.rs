@@ -1,10 +1,9 @@
 //! Recomputes what a log claims, frame by frame.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 
 use super::{
-    Options, PROBLEMS_LISTED_MAX, Problem, ProblemKind, Progress, SignerCheck, Verdict,
-    walk::{Sink, StoreFacts},
+    Options, PROBLEMS_LISTED_MAX, Problem, ProblemKind, SignerCheck, Verdict, relay::Found, walk::StoreFacts,
 };
 use crate::{
     checkpoint::{Note, NoteError, Verifier},
@@ -15,21 +14,18 @@ use crate::{
     merkle::{self, Frontier},
 };
 
-/// Progress is told every so many events.
-const PROGRESS_EVERY: u64 = 4096;
-
-pub(super) struct Auditor<'a> {
+pub(super) struct Auditor {
     key: Option<Verifier>,
     from: Seq,
     /// A checkpoint kept elsewhere, until it was compared.
     kept: Option<Note>,
-    progress: &'a mut dyn FnMut(Progress),
     claimed_store: Option<StoreId>,
     retired: Seq,
     flushed: Option<Flushed>,
     /// Tiles of so many leaves are saved; those completed and not compared yet.
     saved_leaves: u64,
     tiles: Vec<(u64, Tile)>,
+    saved_tiles: BTreeMap<u64, Tile>,
 
     store_id: Option<StoreId>,
     own_key: Option<Verifier>,
@@ -47,18 +43,18 @@ pub(super) struct Auditor<'a> {
     stopped: bool,
 }
 
-impl<'a> Auditor<'a> {
-    pub(super) fn new(options: &Options, kept: Option<Note>, progress: &'a mut dyn FnMut(Progress)) -> Self {
+impl Auditor {
+    pub(super) fn new(options: &Options, kept: Option<Note>) -> Self {
         Self {
             key: options.key,
             from: options.from.unwrap_or_default(),
             kept,
-            progress,
             claimed_store: None,
             retired: Seq(0),
             flushed: None,
             saved_leaves: 0,
             tiles: Vec::new(),
+            saved_tiles: BTreeMap::new(),
             store_id: None,
             own_key: None,
             frontier: Frontier::default(),
@@ -254,15 +250,26 @@ impl<'a> Auditor<'a> {
     }
 }
 
-impl Sink for Auditor<'_> {
-    fn begin(&mut self, facts: &StoreFacts) {
-        self.claimed_store = Some(facts.store_id);
-        self.retired = facts.retired;
-        self.flushed = facts.flushed.clone();
-        self.saved_leaves = facts.flushed.as_ref().map_or(0, |flushed| flushed.frontier.size());
+impl Auditor {
+    /// Takes what the walk found, in the order in which it was found.
+    pub(super) fn take(&mut self, found: Found) {
+        match found {
+            Found::Facts(facts) => self.begin(facts),
+            Found::Frames(frames) => frames.each(|keep, frame| self.frame(keep, frame)),
+            Found::Note(key, note) => self.note(key, &note),
+            Found::Problem(problem) => self.problem(problem),
+        }
     }
 
-    fn frame(&mut self, keep: Keep, frame: &Frame<'_>) -> ControlFlow<()> {
+    fn begin(&mut self, facts: StoreFacts) {
+        self.claimed_store = Some(facts.store_id);
+        self.retired = facts.retired;
+        self.saved_leaves = facts.flushed.as_ref().map_or(0, |flushed| flushed.frontier.size());
+        self.flushed = facts.flushed;
+        self.saved_tiles = facts.tiles;
+    }
+
+    fn frame(&mut self, keep: Keep, frame: &Frame<'_>) {
         self.compare_marks(frame.seq);
         self.check_place(keep, frame);
         if self.events == 0 || frame.seq >= self.from {
@@ -270,10 +277,14 @@ impl Sink for Auditor<'_> {
         }
         self.events += 1;
         self.events_after_checkpoint += 1;
-        ControlFlow::Continue(())
+        for (key, tile) in std::mem::take(&mut self.tiles) {
+            if self.saved_tiles.remove(&key) != Some(tile) {
+                self.wrong(ProblemKind::Root, self.last, "a saved part of the tree differs");
+            }
+        }
     }
 
-    fn note(&mut self, key: Seq, note: &str) -> ControlFlow<()> {
+    fn note(&mut self, key: Seq, note: &str) {
         match Note::parse(note) {
             Err(error) => self.wrong(ProblemKind::Signature, key, error.to_string()),
             Ok(note) if note.checkpoint.seq != key => {
@@ -292,27 +303,12 @@ impl Sink for Auditor<'_> {
                 self.events_after_checkpoint = 0;
             }
         }
-        ControlFlow::Continue(())
     }
 
     fn problem(&mut self, problem: Problem) {
         self.problems_total += 1;
         if self.problems.len() < PROBLEMS_LISTED_MAX {
             self.problems.push(problem);
-        }
-    }
-
-    fn tiles(&mut self, stored: &mut dyn FnMut(u64) -> Option<Tile>) {
-        for (key, tile) in std::mem::take(&mut self.tiles) {
-            if stored(key) != Some(tile) {
-                self.wrong(ProblemKind::Root, self.last, "a saved part of the tree differs");
-            }
-        }
-    }
-
-    fn progress(&mut self, progress: Progress) {
-        if self.events.is_multiple_of(PROGRESS_EVERY) || progress.done == progress.total {
-            (self.progress)(progress);
         }
     }
 }

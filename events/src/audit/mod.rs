@@ -6,14 +6,16 @@
 //! `docs/log-format.md`.
 
 mod auditor;
+mod relay;
 pub(crate) mod walk;
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{ops::ControlFlow, panic::resume_unwind, path::PathBuf, thread};
 
 use serde::Serialize;
 
 use self::{
     auditor::Auditor,
+    relay::Relay,
     walk::{Sink, StoreFacts},
 };
 use crate::{
@@ -196,7 +198,7 @@ impl AuditError {
     }
 }
 
-/// Checks everything: checksums, places, bodies, the tree, every checkpoint.
+/// Checks everything: checksums, places, bodies, the tree, every checkpoint. Uses two cores: one reads, one recomputes.
 ///
 /// # Errors
 /// When the source cannot be read at all.
@@ -206,8 +208,17 @@ pub fn verify(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verdict, AuditError> {
     let kept = options.checkpoint.as_deref().map(Note::parse).transpose()?;
-    let mut auditor = Auditor::new(options, kept, progress);
-    let outcome = walk::walk(source, walk::Depth::Everything, &mut auditor);
+    let (mut relay, found) = Relay::new(progress);
+    let mut auditor = Auditor::new(options, kept);
+    let (outcome, mut auditor) = thread::scope(|scope| {
+        let auditing = scope.spawn(move || {
+            found.into_iter().for_each(|found| auditor.take(found));
+            auditor
+        });
+        let outcome = walk::walk(source, walk::Depth::Everything, &mut relay);
+        relay.finish();
+        (outcome, auditing.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
     match outcome {
         Err(AuditError::Damaged { seq, why }) => auditor.stopped(seq, why),
         outcome => outcome?,
@@ -320,7 +331,7 @@ struct Scanner<'a, E> {
 }
 
 impl<E: FnMut(&Frame<'_>) -> Result<ControlFlow<()>, AuditError>> Sink for Scanner<'_, E> {
-    fn begin(&mut self, _: &StoreFacts) {}
+    fn begin(&mut self, _: StoreFacts) {}
 
     fn frame(&mut self, _: Keep, frame: &Frame<'_>) -> ControlFlow<()> {
         if self.to.is_some_and(|to| frame.seq > to) {

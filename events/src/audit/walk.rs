@@ -1,6 +1,6 @@
 //! Goes through a source once, in the order of Seq, and hands everything to a sink.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
@@ -27,21 +27,21 @@ pub(crate) struct StoreFacts {
     pub retired: Seq,
     /// Exports have none.
     pub flushed: Option<Flushed>,
+    /// The saved parts of the tree, when everything is looked at. Exports have none.
+    pub tiles: BTreeMap<u64, Tile>,
     /// The newest Seq, for progress and for an export's first line.
     pub head: Seq,
 }
 
 /// Who takes what is found.
 pub(crate) trait Sink {
-    fn begin(&mut self, facts: &StoreFacts);
+    fn begin(&mut self, facts: StoreFacts);
     fn frame(&mut self, keep: Keep, frame: &Frame<'_>) -> ControlFlow<()>;
     /// A checkpoint filed under `key`; every frame up to there was handed over.
     fn note(&mut self, key: Seq, note: &str) -> ControlFlow<()>;
     /// Something of the source's own form is wrong.
     fn problem(&mut self, problem: Problem);
     fn progress(&mut self, progress: Progress);
-    /// A chance to compare saved parts of the tree.
-    fn tiles(&mut self, _stored: &mut dyn FnMut(u64) -> Option<Tile>) {}
 }
 
 /// How much of a store is looked at.
@@ -110,15 +110,21 @@ fn walk_txn(txn: &ReadTransaction, depth: Depth, sink: &mut dyn Sink) -> Result<
         Ok(Seq(table.last()?.map_or(0, |(key, _)| key.value())))
     };
     let head = newest_row(tables::LEDGER)?.max(newest_row(tables::SAMPLES)?).max(meta.flushed.seq);
-    sink.begin(&StoreFacts {
+    let mut tiles = BTreeMap::new();
+    if matches!(depth, Depth::Everything) {
+        for entry in txn.open_table(tables::TILES)?.iter()? {
+            let (key, tile) = entry?;
+            // One of another length is missed below, where its place in the tree is compared.
+            tiles.extend(tile.value().try_into().ok().map(|tile: Tile| (key.value(), tile)));
+        }
+    }
+    sink.begin(StoreFacts {
         store_id: meta.store_id,
         retired: meta.retired,
         flushed: Some(meta.flushed),
+        tiles,
         head,
     });
-
-    let saved = txn.open_table(tables::TILES)?;
-    let mut saved = |key| saved.get(key).ok().flatten().and_then(|tile| tile.value().try_into().ok());
     let checkpoints = txn.open_table(tables::CHECKPOINTS)?;
     let mut notes = Notes { entries: checkpoints.range(from.0..)?, next: None };
     notes.go_on()?;
@@ -131,7 +137,6 @@ fn walk_txn(txn: &ReadTransaction, depth: Depth, sink: &mut dyn Sink) -> Result<
         if flow.is_some_and(|flow| flow.is_break()) {
             return Ok(Ok(()));
         }
-        sink.tiles(&mut saved);
         sink.progress(Progress { done: seq.0.min(head.0), total: head.0 });
     }
     let _ = notes.hand_over(None, sink)?;

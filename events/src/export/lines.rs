@@ -1,6 +1,7 @@
 //! The lines of an export, written and read.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Read},
     ops::ControlFlow,
@@ -156,10 +157,11 @@ pub(crate) fn walk(path: &Path, sink: &mut dyn Sink) -> Result<(), AuditError> {
             ));
         }
     };
-    walk.sink.begin(&StoreFacts {
+    walk.sink.begin(StoreFacts {
         store_id: header.store_id,
         retired: header.retired_through,
         flushed: None,
+        tiles: BTreeMap::new(),
         head: header.head,
     });
     let mut done = walk.took(&reader.line);

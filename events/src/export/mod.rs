@@ -138,8 +138,8 @@ impl Exporter<'_> {
 }
 
 impl Sink for Exporter<'_> {
-    fn begin(&mut self, facts: &StoreFacts) {
-        self.facts = Some(facts.clone());
+    fn begin(&mut self, facts: StoreFacts) {
+        self.facts = Some(facts);
     }
 
     fn frame(&mut self, keep: Keep, frame: &Frame<'_>) -> ControlFlow<()> {

@@ -147,8 +147,8 @@ impl Importer<'_> {
 }
 
 impl Sink for Importer<'_> {
-    fn begin(&mut self, facts: &StoreFacts) {
-        self.facts = Some(facts.clone());
+    fn begin(&mut self, facts: StoreFacts) {
+        self.facts = Some(facts);
     }
 
     fn frame(&mut self, keep: Keep, frame: &Frame<'_>) -> ControlFlow<()> {
