@@ -405,5 +405,6 @@ fn the_list_of_commands_is_true_to_every_release() {
 const EXPLAINED: &[(&str, &str)] = &[
     ("/system/routerboard", "the trees are of CHR, which has no board; absent means none"),
     ("no manual page for interface/wifiwave2", "the manual is of a release that has `wifi` instead"),
+    ("bytes, packets", "the counters that every firewall table prints; the manual names settings only"),
     ("not in the manual for ip/arp: DHCP", "the old spelling, as captured; the manual has the new one"),
 ];
