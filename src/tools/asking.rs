@@ -135,11 +135,11 @@ impl Router<'_> {
         }
     }
 
-    /// One record, by its id.
+    /// One record, by its id; `lister` says where ids come from.
     ///
     /// # Errors
     /// `not_found` when there is no such record; else as the router's error says.
-    pub(super) async fn record<R: Reading>(&self, id: &str, fewer: &'static str) -> Result<R, Failure> {
+    pub(super) async fn record<R: Reading>(&self, id: &str, lister: &'static str) -> Result<R, Failure> {
         let ask = Ask::Record { menu: R::MENU.to_owned(), id: id.to_owned() };
         let reply = self.ask(ask).await.map_err(|failure| {
             let words =
@@ -150,7 +150,7 @@ impl Router<'_> {
                 return self.explain::<R>(failure);
             }
             Failure::new(Code::NotFound, format!("there is no `{id}` in {}", R::MENU))
-                .hint(fewer)
+                .hint(lister)
                 .device(self.device_id)
         })?;
         R::one(&reply).map_err(|error| error.into_failure(self.device_id))

@@ -322,6 +322,13 @@ fn a_large_routing_table_is_counted_first_and_never_read_whole() {
 fn a_missing_menu_says_which_releases_have_it() {
     let house = House::start(1);
     house.call(As::Agent, "check_connectivity", &json!({ "device_id": house.device(0) }));
+    house.until("the release to be kept", || {
+        let listed = house.call(As::Agent, "list_devices", &json!({}));
+        listed["devices"][0]["routeros_version"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("7.20.8"))
+            .then_some(())
+    });
     house.fault(
         0,
         &json!({ "fault": "status", "status": 400, "times": 1, "path_prefix": "/rest/interface/bridge",

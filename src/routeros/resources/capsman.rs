@@ -9,7 +9,7 @@ use crate::routeros::{
 reading! {
     /// An access point that a CAPsMAN of the oldest stack manages.
     OldCap in "/caps-man/remote-cap",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)");
+        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -58,7 +58,7 @@ reading! {
 
 reading! {
     /// An access point that a CAPsMAN of the newest stack manages.
-    WifiCap in "/interface/wifi/capsman/remote-cap", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN");
+    WifiCap in "/interface/wifi/capsman/remote-cap", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Where it is connected from.
@@ -79,7 +79,7 @@ reading! {
 
 reading! {
     /// An access point that a CAPsMAN of the stack before it manages.
-    Wave2Cap in "/interface/wifiwave2/capsman/remote-cap", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2");
+    Wave2Cap in "/interface/wifiwave2/capsman/remote-cap", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Where it is connected from.

@@ -95,13 +95,15 @@ pub struct Kind {
     pub menu: &'static str,
     /// What it reads.
     pub fields: &'static [Field],
+    /// Only the declared properties are asked for.
+    pub picks: bool,
     /// Reads a record and forgets it.
     pub try_read: fn(&Record<'_>),
 }
 
 impl Kind {
     const fn of<R: Reading>() -> Self {
-        Self { menu: R::MENU, fields: R::FIELDS, try_read: |row| drop(R::from_row(row)) }
+        Self { menu: R::MENU, fields: R::FIELDS, picks: R::PICKS, try_read: |row| drop(R::from_row(row)) }
     }
 }
 
