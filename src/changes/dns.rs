@@ -6,8 +6,11 @@ use events::operation::Operation;
 
 use crate::{
     changes::{Nonsense, canonical, same_servers, set_singleton},
-    routeros::resources::dns::DnsSettings,
+    routeros::{compat::Endpoint, resources::dns::DnsSettings},
 };
+
+/// The command that this change sends.
+pub const ENDPOINT: Endpoint = Endpoint::set_singleton("/ip/dns", &["servers"]);
 
 /// What has to be done so that these are the servers, or nothing when they are.
 ///

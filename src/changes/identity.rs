@@ -2,7 +2,13 @@
 
 use events::operation::Operation;
 
-use crate::{changes::set_singleton, routeros::resources::identity::Identity};
+use crate::{
+    changes::set_singleton,
+    routeros::{compat::Endpoint, resources::identity::Identity},
+};
+
+/// The command that this change sends.
+pub const ENDPOINT: Endpoint = Endpoint::set_singleton("/system/identity", &["name"]);
 
 /// What has to be done so that this is the name, or nothing when it is.
 #[must_use]

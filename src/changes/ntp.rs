@@ -6,8 +6,11 @@ use events::operation::Operation;
 
 use crate::{
     changes::{Nonsense, canonical, same_servers, set_singleton},
-    routeros::resources::ntp_client::NtpClient,
+    routeros::{compat::Endpoint, resources::ntp_client::NtpClient},
 };
+
+/// The command that this change sends.
+pub const ENDPOINT: Endpoint = Endpoint::set_singleton("/system/ntp/client", &["enabled", "servers"]);
 
 /// What has to be done so that these are the servers, or nothing when they are.
 ///

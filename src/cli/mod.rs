@@ -15,6 +15,7 @@ mod log;
 mod mcp;
 mod out;
 mod plan;
+mod schema;
 mod serve;
 mod snapshot;
 mod token;
@@ -118,6 +119,9 @@ enum Command {
     /// Set up MCP clients.
     #[command(subcommand)]
     Mcp(mcp::Mcp),
+    /// What the product is made of, as data: endpoints.
+    #[command(subcommand)]
+    Schema(schema::Schema),
     /// Look for what is wrong with this installation.
     Doctor,
     /// Print a completion script for a shell.
@@ -215,6 +219,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Token(command) => token::run(common, command).await,
         Command::Config(command) => chores::config(common, command),
         Command::Mcp(command) => mcp::run(common, command),
+        Command::Schema(command) => schema::run(common, &command),
         Command::Doctor => doctor::run(common).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,7 +3,9 @@
 //! Knows no plan, no job, no caller. Writing needs a [`events::ticket::Ticket`], which only the log can make.
 
 pub mod address;
+pub mod compat;
 pub mod error;
+pub mod figures;
 pub mod hosts;
 pub mod json;
 pub mod lanes;

@@ -218,13 +218,27 @@ pub(super) fn request_of_ask(ask: &Ask) -> Request {
         Ask::Record { menu, id } => {
             Request { method: Method::GET, path: format!("{}/{}", base(menu), encoded(id)), body: None }
         }
-        Ask::Command { menu, command, arguments } => command_request(menu, command, arguments),
+        Ask::Command { menu, command, arguments } => looking_request(menu, command, arguments),
     }
 }
 
 fn command_request(menu: &str, command: &str, arguments: &[Property]) -> Request {
     let path = format!("{}/{}", base(menu), encoded(command));
     Request { method: Method::POST, path, body: Some(object(arguments)) }
+}
+
+/// A command that looks: the words of a query, one argument each, travel as a list.
+fn looking_request(menu: &str, command: &str, arguments: &[Property]) -> Request {
+    let (words, plain): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|(name, _)| name == ".query");
+    let mut request = command_request(menu, command, &plain);
+    if !words.is_empty() {
+        let words: Vec<String> = words.into_iter().map(|(_, word)| word).collect();
+        let mut object: serde_json::Map<_, _> =
+            plain.into_iter().map(|(name, value)| (name, value.into())).collect();
+        object.insert(".query".to_owned(), words.into());
+        request.body = Some(serde_json::Value::Object(object).to_string());
+    }
+    request
 }
 
 /// The request that carries an action out. A menu without records refuses PATCH, so it is set by command.
@@ -292,6 +306,22 @@ mod tests {
             request_of_ask(&ask).path,
             "/rest/interface?.proplist=name,type&running=true&name=a%26b%3Dc"
         );
+    }
+
+    #[test]
+    fn words_of_a_query_travel_as_a_list() {
+        let ask = Ask::Command {
+            menu: "/ip/route".into(),
+            command: "print".into(),
+            arguments: vec![
+                ("count-only".into(), String::new()),
+                (".query".into(), "static=true".into()),
+                (".query".into(), "#!".into()),
+            ],
+        };
+        let request = request_of_ask(&ask);
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/rest/ip/route/print"));
+        assert_eq!(request.body.as_deref(), Some(r##"{"count-only":"",".query":["static=true","#!"]}"##));
     }
 
     #[test]

@@ -10,16 +10,27 @@ const TOPICS: &[&[ToolDef]] = &[
     tools::registry::TOOLS,
     tools::system::TOOLS,
     tools::interface::TOOLS,
+    tools::ip::TOOLS,
     tools::dns::TOOLS,
     tools::ntp::TOOLS,
+    tools::route::TOOLS,
+    tools::firewall::TOOLS,
+    tools::logs::TOOLS,
+    tools::dhcp::TOOLS,
+    tools::bridge::TOOLS,
+    tools::wireless::TOOLS,
     tools::plan::TOOLS,
     tools::audit::TOOLS,
     tools::operator::TOOLS,
 ];
 
 /// Older names and the tool each means (TOOLS: aliases).
-const ALIASES: &[(&str, &str)] =
-    &[("device_get_health_data", "device_health"), ("system_update_identity", "set_system_identity")];
+const ALIASES: &[(&str, &str)] = &[
+    ("device_get_health_data", "device_health"),
+    ("get_bridge", "list_bridges"),
+    ("get_bridge_ports", "list_bridge_ports"),
+    ("system_update_identity", "set_system_identity"),
+];
 
 /// Every tool.
 pub fn all() -> impl Iterator<Item = &'static ToolDef> {

@@ -27,7 +27,7 @@ use crate::{
         resources::Reading,
         text::Untrusted,
     },
-    tools::params::DeviceRef,
+    tools::{asking, params::DeviceRef},
 };
 
 /// What every tool shares; one for the whole process.
@@ -261,6 +261,7 @@ impl Cx {
         operations: Vec<Operation>,
         dry_run: bool,
     ) -> Result<Changed, Failure> {
+        asking::declared_writes(self.tool, &operations)?;
         if dry_run {
             return Ok(Changed::DryRun(operations));
         }
@@ -384,8 +385,8 @@ fn word(status: JobStatus) -> String {
 
 /// A router that this call may read.
 pub struct Router<'a> {
-    cx: &'a Cx,
-    device_id: &'a DeviceId,
+    pub(super) cx: &'a Cx,
+    pub(super) device_id: &'a DeviceId,
 }
 
 impl Router<'_> {
@@ -394,6 +395,7 @@ impl Router<'_> {
     /// # Errors
     /// As the router's error says.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
+        asking::declared(self.cx.tool, &format!("{ask:?}"), |endpoint| endpoint.covers_ask(&ask))?;
         let within = self.cx.time_left().saturating_sub(ANSWER_MARGIN);
         let reading = self.cx.shared.reader.read(self.device_id, ask, Priority::Tool, within);
         tokio::select! {

@@ -3,13 +3,20 @@
 //! A tool reads routers, thinks with `changes`, submits wishes to the engine, and shapes the answer. It cannot write to a
 //! router: only the runner can.
 
+mod asking;
 pub mod audit;
+pub mod bridge;
 pub mod call;
 pub mod catalog;
 mod change;
 pub mod context;
+pub mod dhcp;
 pub mod dns;
+pub mod firewall;
 pub mod interface;
+pub mod ip;
+pub mod listing;
+pub mod logs;
 pub mod ntp;
 pub mod operator;
 mod page;
@@ -17,5 +24,7 @@ pub mod params;
 pub mod plan;
 pub mod platform;
 pub mod registry;
+pub mod route;
 pub mod system;
 pub mod tool;
+pub mod wireless;

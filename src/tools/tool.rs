@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     access::principal::{Audience, Demand, Kind, Tier},
     failure::{Code, Failure},
-    routeros::{port::Promise, text::clean_answer},
+    routeros::{compat::Endpoint, port::Promise, text::clean_answer},
     tools::{context::Cx, params::DeviceRef},
 };
 
@@ -148,6 +148,8 @@ pub trait Tool: Send + Sync + 'static {
     type Params: DeserializeOwned + JsonSchema + Targets + Send + 'static;
     /// What it answers. The first line of text for people comes from [`Tool::say`].
     type Answer: Serialize + JsonSchema + Send + 'static;
+    /// Every RouterOS command that it can send: the list of commands is made of these, and builds for tests refuse others.
+    const USES: &'static [Endpoint] = &[];
     /// Does it.
     fn run(cx: &Cx, params: Self::Params) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
     /// One short line for people. Never quotes a router.
@@ -182,6 +184,8 @@ pub struct Prepared {
 pub struct ToolDef {
     /// Its contract.
     pub spec: Spec,
+    /// Every RouterOS command that it can send.
+    pub uses: &'static [Endpoint],
     /// JSON Schema of its parameters.
     pub input_schema: fn() -> Value,
     /// JSON Schema of its answer.
@@ -196,6 +200,7 @@ impl ToolDef {
     pub const fn of<T: Tool>() -> Self {
         Self {
             spec: T::SPEC,
+            uses: T::USES,
             input_schema: || {
                 let mut schema = schema_of::<T::Params>();
                 if let Some(properties) = schema.as_object_mut().and_then(|schema| {

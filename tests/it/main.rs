@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_input;
+mod catalogue;
 mod cli;
 mod crash;
 mod doors;

@@ -1,8 +1,8 @@
 //! `/system/clock`: the router's idea of the time.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, text},
+    compat::Field,
+    resources::{Reading, Record, flag, text},
     text::clean,
 };
 
@@ -25,9 +25,16 @@ pub struct Clock {
 
 impl Reading for Clock {
     const MENU: &'static str = "/system/clock";
-    const REQUIRED: &'static [&'static str] = &["time", "date"];
+    const FIELDS: &'static [Field] = &[
+        Field::must("time"),
+        Field::must("date"),
+        Field::may("time-zone-name"),
+        Field::may("time-zone-autodetect"),
+        Field::may("gmt-offset"),
+        Field::may("dst-active"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self {
             time: clean(text(row, "time")),
             date: clean(text(row, "date")),

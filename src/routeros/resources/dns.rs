@@ -1,8 +1,8 @@
 //! `/ip/dns`: the router's resolver.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, number, text},
+    compat::Field,
+    resources::{Reading, Record, flag, number, text},
     value::{list, size},
 };
 
@@ -25,9 +25,16 @@ pub struct DnsSettings {
 
 impl Reading for DnsSettings {
     const MENU: &'static str = "/ip/dns";
-    const REQUIRED: &'static [&'static str] = &["allow-remote-requests", "cache-size"];
+    const FIELDS: &'static [Field] = &[
+        Field::must("allow-remote-requests"),
+        Field::must("cache-size"),
+        Field::may("servers"),
+        Field::may("dynamic-servers"),
+        Field::may("cache-used"),
+        Field::may("max-udp-packet-size"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         let names = |key| list(text(row, key)).into_iter().map(str::to_owned).collect();
         // REST says `2048`, exports say `2048KiB`.
         let kib = |key| row.get(key).and_then(|value| size(value, 1024)).map(|bytes| bytes / 1024);
@@ -45,6 +52,7 @@ impl Reading for DnsSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routeros::port::Row;
 
     fn row(pairs: &[(&str, &str)]) -> Row {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()

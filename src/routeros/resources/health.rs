@@ -1,8 +1,8 @@
 //! `/system/health` of RouterOS 7: rows of name and value. Empty on CHR; a value may be a word.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, text},
+    compat::{Field, Presence, Versions},
+    resources::{Reading, Record, text},
     text::clean,
     value::decimal,
 };
@@ -18,9 +18,10 @@ pub struct Sensor {
 
 impl Reading for Sensor {
     const MENU: &'static str = "/system/health";
-    const REQUIRED: &'static [&'static str] = &["name"];
+    const PRESENCE: Presence = Presence::optional(Versions::ALL, "hardware only");
+    const FIELDS: &'static [Field] = &[Field::must("name"), Field::may("value")];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self { name: clean(text(row, "name")), value: row.get("value").and_then(|value| decimal(value)) }
     }
 }

@@ -1,8 +1,8 @@
 //! `/system/identity`: the router's own name.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, text},
+    compat::Field,
+    resources::{Reading, Record, text},
     text::Untrusted,
 };
 
@@ -17,9 +17,9 @@ pub struct Identity {
 
 impl Reading for Identity {
     const MENU: &'static str = "/system/identity";
-    const REQUIRED: &'static [&'static str] = &["name"];
+    const FIELDS: &'static [Field] = &[Field::must("name")];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self { raw: text(row, "name").to_owned(), name: Untrusted::new(text(row, "name")) }
     }
 }

@@ -1,8 +1,8 @@
 //! `/interface`: every interface.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, number, text},
+    compat::Field,
+    resources::{Reading, Record, flag, number, text},
     text::{Untrusted, clean},
 };
 
@@ -11,6 +11,8 @@ use crate::routeros::{
 pub struct Interface {
     /// RouterOS's id.
     pub id: String,
+    /// Name as kept on the router, for asking about it.
+    pub raw_name: String,
     /// Name. May hold spaces and slashes.
     pub name: Untrusted,
     /// Such as `ether`, `bridge`, `vlan`.
@@ -31,15 +33,31 @@ pub struct Interface {
     pub max_l2mtu: Option<u64>,
     /// Hardware address.
     pub mac_address: String,
+    /// When its link last came up, in the router's own time.
+    pub last_link_up_time: Option<Untrusted>,
 }
 
 impl Reading for Interface {
     const MENU: &'static str = "/interface";
-    const REQUIRED: &'static [&'static str] = &[".id", "name", "type"];
+    const FIELDS: &'static [Field] = &[
+        Field::must(".id"),
+        Field::must("name"),
+        Field::must("type"),
+        Field::may("running"),
+        Field::may("disabled"),
+        Field::may("comment"),
+        Field::may("mtu"),
+        Field::may("actual-mtu"),
+        Field::may("l2mtu"),
+        Field::may("max-l2mtu"),
+        Field::may("mac-address"),
+        Field::may("last-link-up-time"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self {
             id: clean(text(row, ".id")),
+            raw_name: text(row, "name").to_owned(),
             name: Untrusted::new(text(row, "name")),
             kind: clean(text(row, "type")),
             running: flag(row, "running"),
@@ -50,6 +68,7 @@ impl Reading for Interface {
             l2mtu: number(row, "l2mtu"),
             max_l2mtu: number(row, "max-l2mtu"),
             mac_address: clean(text(row, "mac-address")),
+            last_link_up_time: row.some("last-link-up-time"),
         }
     }
 }

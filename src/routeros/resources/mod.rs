@@ -1,39 +1,72 @@
 //! Typed readings, one file a menu.
 //!
-//! A reading says which keys an answer must have: right after boot RouterOS may answer with another menu's rows.
+//! A reading declares its menu, the releases that have it, and every property it reads. From that one declaration come
+//! the parse, the list of properties asked for, the check that an answer is of this menu (right after boot RouterOS may
+//! answer with another menu's rows), and the list of commands in [`crate::routeros::compat`].
 
+mod record;
+
+pub mod address_list;
+pub mod arp;
+pub mod bridge;
+pub mod bridge_port;
+pub mod capsman;
 pub mod clock;
+pub mod device_mode;
+pub mod dhcp_lease;
+pub mod dhcp_network;
+pub mod dhcp_server;
 pub mod dns;
+pub mod dns_cache;
+pub mod firewall_filter;
+pub mod firewall_nat;
 pub mod health;
 pub mod identity;
 pub mod interface;
+pub mod ip_address;
+pub mod ip_pool;
+pub mod log;
+pub mod logging;
+pub mod monitor_traffic;
 pub mod ntp_client;
 pub mod package;
+pub mod route;
 pub mod routerboard;
 pub mod system_resource;
+pub mod wifi;
+pub mod wireless;
 
 use crate::routeros::{
+    compat::{Field, Presence},
     error::RouterError,
     port::{Reply, Row},
 };
 
+pub use record::Record;
+pub(crate) use record::{flag, number, reading, text};
+
 /// One record of a menu, with types.
 pub trait Reading: Sized {
-    /// The menu.
+    /// The menu, or the full path of the command that answers with such records.
     const MENU: &'static str;
-    /// Keys that every record has; an answer without them belongs to another menu.
-    const REQUIRED: &'static [&'static str];
-    /// From a record that has the required keys.
-    fn from_row(row: &Row) -> Self;
+    /// Every property that is read. An answer without the required ones belongs to another menu.
+    const FIELDS: &'static [Field];
+    /// Where the menu is found.
+    const PRESENCE: Presence = Presence::ALWAYS;
+    /// Only the declared properties are asked for: the menu can be large, or its records can hold secrets.
+    const PICKS: bool = false;
+
+    /// From a record that has the required properties.
+    fn from_row(row: &Record<'_>) -> Self;
 
     /// From a record.
     ///
     /// # Errors
-    /// `Garbled` when a required key is missing.
+    /// `Garbled` when a required property is missing.
     fn read(row: &Row) -> Result<Self, RouterError> {
-        match Self::REQUIRED.iter().find(|key| !row.contains_key(**key)) {
-            None => Ok(Self::from_row(row)),
-            Some(key) => Err(RouterError::Garbled(format!("{} without `{key}`", Self::MENU))),
+        match Self::FIELDS.iter().find(|field| field.required && !row.contains_key(field.name)) {
+            None => Ok(Self::from_row(&Record::new(row, Self::FIELDS))),
+            Some(field) => Err(RouterError::Garbled(format!("{} without `{}`", Self::MENU, field.name))),
         }
     }
 
@@ -55,31 +88,76 @@ pub trait Reading: Sized {
     }
 }
 
+/// A reading without its type.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Its menu.
+    pub menu: &'static str,
+    /// What it reads.
+    pub fields: &'static [Field],
+    /// Only the declared properties are asked for.
+    pub picks: bool,
+    /// Reads a record and forgets it.
+    pub try_read: fn(&Record<'_>),
+}
+
+impl Kind {
+    const fn of<R: Reading>() -> Self {
+        Self { menu: R::MENU, fields: R::FIELDS, picks: R::PICKS, try_read: |row| drop(R::from_row(row)) }
+    }
+}
+
+/// Every reading.
+pub const ALL: &[Kind] = &[
+    Kind::of::<address_list::AddressListEntry>(),
+    Kind::of::<arp::ArpEntry>(),
+    Kind::of::<bridge::Bridge>(),
+    Kind::of::<bridge_port::BridgePort>(),
+    Kind::of::<capsman::OldCap>(),
+    Kind::of::<capsman::OldCapClient>(),
+    Kind::of::<capsman::Wave2Cap>(),
+    Kind::of::<capsman::WifiCap>(),
+    Kind::of::<clock::Clock>(),
+    Kind::of::<device_mode::DeviceMode>(),
+    Kind::of::<dhcp_lease::DhcpLease>(),
+    Kind::of::<dhcp_network::DhcpNetwork>(),
+    Kind::of::<dhcp_server::DhcpServer>(),
+    Kind::of::<dns::DnsSettings>(),
+    Kind::of::<dns_cache::CachedName>(),
+    Kind::of::<firewall_filter::FilterRule>(),
+    Kind::of::<firewall_nat::NatRule>(),
+    Kind::of::<health::Sensor>(),
+    Kind::of::<identity::Identity>(),
+    Kind::of::<interface::Interface>(),
+    Kind::of::<ip_address::IpAddress>(),
+    Kind::of::<ip_pool::IpPool>(),
+    Kind::of::<log::LogLine>(),
+    Kind::of::<logging::LoggingRule>(),
+    Kind::of::<monitor_traffic::Traffic>(),
+    Kind::of::<ntp_client::NtpClient>(),
+    Kind::of::<ntp_client::NtpServer>(),
+    Kind::of::<package::Package>(),
+    Kind::of::<route::Route>(),
+    Kind::of::<routerboard::Routerboard>(),
+    Kind::of::<system_resource::SystemResource>(),
+    Kind::of::<wifi::Wifi>(),
+    Kind::of::<wifi::WifiChannel>(),
+    Kind::of::<wifi::WifiClient>(),
+    Kind::of::<wifi::WifiConfiguration>(),
+    Kind::of::<wifi::Wave2>(),
+    Kind::of::<wifi::Wave2Channel>(),
+    Kind::of::<wifi::Wave2Client>(),
+    Kind::of::<wifi::Wave2Configuration>(),
+    Kind::of::<wireless::Wireless>(),
+    Kind::of::<wireless::WirelessClient>(),
+];
+
 /// True when a record can be one of this menu. Menus that no reading knows are believed.
 #[must_use]
 pub fn looks_right(menu: &str, row: &Row) -> bool {
-    const KNOWN: &[(&str, &[&str])] = &[
-        (dns::DnsSettings::MENU, dns::DnsSettings::REQUIRED),
-        (identity::Identity::MENU, identity::Identity::REQUIRED),
-        (ntp_client::NtpClient::MENU, ntp_client::NtpClient::REQUIRED),
-        (system_resource::SystemResource::MENU, system_resource::SystemResource::REQUIRED),
-        (interface::Interface::MENU, interface::Interface::REQUIRED),
-    ];
-    let required = KNOWN.iter().find(|(known, _)| *known == menu).map_or(&[][..], |(_, keys)| *keys);
-    required.iter().all(|key| row.contains_key(*key))
+    let fields = ALL.iter().find(|kind| kind.menu == menu).map_or(&[][..], |kind| kind.fields);
+    fields.iter().filter(|field| field.required).all(|field| row.contains_key(field.name))
 }
 
-/// The text of a key, or nothing where it is unset.
-pub(crate) fn text<'a>(row: &'a Row, key: &str) -> &'a str {
-    row.get(key).map(String::as_str).unwrap_or_default()
-}
-
-/// A flag; an absent one is false.
-pub(crate) fn flag(row: &Row, key: &str) -> bool {
-    row.get(key).and_then(|text| crate::routeros::value::boolean(text)).unwrap_or(false)
-}
-
-/// A whole number.
-pub(crate) fn number(row: &Row, key: &str) -> Option<u64> {
-    row.get(key).and_then(|text| crate::routeros::value::whole(text))
-}
+#[cfg(test)]
+mod tests;

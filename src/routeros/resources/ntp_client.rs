@@ -1,8 +1,8 @@
 //! `/system/ntp/client` of RouterOS 7, and its list of servers.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, number, text},
+    compat::Field,
+    resources::{Reading, Record, flag, number, text},
     text::clean,
     value::{decimal, list},
 };
@@ -28,9 +28,17 @@ pub struct NtpClient {
 
 impl Reading for NtpClient {
     const MENU: &'static str = "/system/ntp/client";
-    const REQUIRED: &'static [&'static str] = &["enabled", "mode"];
+    const FIELDS: &'static [Field] = &[
+        Field::must("enabled"),
+        Field::must("mode"),
+        Field::may("servers"),
+        Field::may("status"),
+        Field::may("synced-server"),
+        Field::may("synced-stratum"),
+        Field::may("system-offset"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         let some = |key: &str| row.get(key).filter(|text| !text.is_empty()).map(|text| clean(text));
         Self {
             enabled: flag(row, "enabled"),
@@ -55,9 +63,9 @@ pub struct NtpServer {
 
 impl Reading for NtpServer {
     const MENU: &'static str = "/system/ntp/client/servers";
-    const REQUIRED: &'static [&'static str] = &["address"];
+    const FIELDS: &'static [Field] = &[Field::must("address"), Field::may("dynamic")];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self { address: clean(text(row, "address")), dynamic: flag(row, "dynamic") }
     }
 }

@@ -1,8 +1,8 @@
 //! `/system/package`: what is installed, and on newer versions what could be.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, number, text},
+    compat::Field,
+    resources::{Reading, Record, flag, number, text},
     text::clean,
 };
 
@@ -27,9 +27,17 @@ pub struct Package {
 
 impl Reading for Package {
     const MENU: &'static str = "/system/package";
-    const REQUIRED: &'static [&'static str] = &["name"];
+    const FIELDS: &'static [Field] = &[
+        Field::must("name"),
+        Field::may("version"),
+        Field::may("build-time"),
+        Field::may("size"),
+        Field::may("disabled"),
+        Field::may("available"),
+        Field::may("scheduled"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self {
             name: clean(text(row, "name")),
             version: clean(text(row, "version")),

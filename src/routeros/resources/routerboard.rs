@@ -1,8 +1,8 @@
 //! `/system/routerboard`: what the board is. Absent on CHR and x86.
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, flag, text},
+    compat::{Field, Presence, Versions},
+    resources::{Reading, Record, flag, text},
     text::clean,
 };
 
@@ -23,9 +23,16 @@ pub struct Routerboard {
 
 impl Reading for Routerboard {
     const MENU: &'static str = "/system/routerboard";
-    const REQUIRED: &'static [&'static str] = &["routerboard"];
+    const PRESENCE: Presence = Presence::optional(Versions::ALL, "hardware only");
+    const FIELDS: &'static [Field] = &[
+        Field::must("routerboard"),
+        Field::may("model"),
+        Field::may("serial-number"),
+        Field::may("current-firmware"),
+        Field::may("upgrade-firmware"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self {
             routerboard: flag(row, "routerboard"),
             model: clean(text(row, "model")),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::routeros::{
-    port::Row,
-    resources::{Reading, number, text},
+    compat::Field,
+    resources::{Reading, Record, number, text},
     text::clean,
     value::duration,
 };
@@ -36,9 +36,20 @@ pub struct SystemResource {
 
 impl Reading for SystemResource {
     const MENU: &'static str = "/system/resource";
-    const REQUIRED: &'static [&'static str] = &["version", "uptime"];
+    const FIELDS: &'static [Field] = &[
+        Field::must("version"),
+        Field::must("uptime"),
+        Field::may("cpu-load"),
+        Field::may("cpu-count"),
+        Field::may("free-memory"),
+        Field::may("total-memory"),
+        Field::may("free-hdd-space"),
+        Field::may("total-hdd-space"),
+        Field::may("board-name"),
+        Field::may("architecture-name"),
+    ];
 
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Record<'_>) -> Self {
         Self {
             uptime: row.get("uptime").and_then(|value| duration(value)),
             version: clean(text(row, "version")),

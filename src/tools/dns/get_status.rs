@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::{resources::dns::DnsSettings, text::Untrusted},
+    routeros::{compat::Endpoint, resources::dns::DnsSettings, text::Untrusted},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -37,6 +37,7 @@ impl Tool for GetDnsStatus {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<DnsSettings>()];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

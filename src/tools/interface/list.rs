@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::Failure,
-    routeros::{resources::interface::Interface, text::Untrusted},
+    routeros::{compat::Endpoint, resources::interface::Interface, text::Untrusted},
     tools::{
         context::Cx,
         page,
@@ -67,6 +67,7 @@ impl Tool for ListInterfaces {
     );
     type Params = Params;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<Interface>()];
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let limit = page::limit(params.limit, 50, 500)?;

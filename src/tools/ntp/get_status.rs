@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     failure::Failure,
     routeros::{
+        compat::Endpoint,
         resources::ntp_client::{NtpClient, NtpServer},
         text::Untrusted,
     },
@@ -42,6 +43,7 @@ impl Tool for GetNtpStatus {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<NtpClient>(), Endpoint::print::<NtpServer>()];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes,
     failure::Failure,
-    routeros::{resources::ntp_client::NtpClient, text::Untrusted},
+    routeros::{compat::Endpoint, resources::ntp_client::NtpClient, text::Untrusted},
     tools::{
         change::Outcome,
         context::Cx,
@@ -60,6 +60,7 @@ impl Tool for UpdateNtpServers {
     .idempotent();
     type Params = Params;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<NtpClient>(), changes::ntp::ENDPOINT];
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

@@ -6,7 +6,10 @@ use serde::Serialize;
 use crate::{
     domain::Command,
     failure::{Code, Failure},
-    routeros::resources::{identity::Identity, routerboard::Routerboard, system_resource::SystemResource},
+    routeros::{
+        compat::Endpoint,
+        resources::{identity::Identity, routerboard::Routerboard, system_resource::SystemResource},
+    },
     tools::{
         context::Cx,
         params::OneDevice,
@@ -43,6 +46,11 @@ impl Tool for CheckConnectivity {
     .timeout_s(TIMEOUT_S);
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<SystemResource>(),
+        Endpoint::print::<Identity>(),
+        Endpoint::print::<Routerboard>(),
+    ];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

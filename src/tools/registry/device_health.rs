@@ -6,9 +6,14 @@ use serde::Serialize;
 
 use crate::{
     failure::{Code, Failure},
-    routeros::resources::{
-        health::{Sensor, hottest},
-        system_resource::SystemResource,
+    routeros::{
+        compat::Endpoint,
+        resources::{
+            health::{Sensor, hottest},
+            identity::Identity,
+            routerboard::Routerboard,
+            system_resource::SystemResource,
+        },
     },
     tools::{
         context::Cx,
@@ -54,6 +59,12 @@ impl Tool for DeviceHealth {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<SystemResource>(),
+        Endpoint::print::<Sensor>(),
+        Endpoint::print::<Identity>(),
+        Endpoint::print::<Routerboard>(),
+    ];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

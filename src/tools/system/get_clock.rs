@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::resources::clock::Clock,
+    routeros::{compat::Endpoint, resources::clock::Clock},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -35,6 +35,7 @@ impl Tool for GetSystemClock {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<Clock>()];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     failure::Failure,
     routeros::{
+        compat::Endpoint,
         resources::{
             health::{Sensor, hottest, voltage},
             identity::Identity,
@@ -57,6 +58,12 @@ impl Tool for GetSystemOverview {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<SystemResource>(),
+        Endpoint::print::<Identity>(),
+        Endpoint::print::<Routerboard>(),
+        Endpoint::print::<Sensor>(),
+    ];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::resources::package::Package,
+    routeros::{compat::Endpoint, resources::package::Package},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -47,6 +47,7 @@ impl Tool for GetSystemPackages {
     );
     type Params = OneDevice;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<Package>()];
 
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes,
     failure::Failure,
-    routeros::{resources::identity::Identity, text::Untrusted},
+    routeros::{compat::Endpoint, resources::identity::Identity, text::Untrusted},
     tools::{
         change::Outcome,
         context::Cx,
@@ -52,6 +52,7 @@ impl Tool for SetSystemIdentity {
     .idempotent();
     type Params = Params;
     type Answer = Answer;
+    const USES: &'static [Endpoint] = &[Endpoint::print::<Identity>(), changes::identity::ENDPOINT];
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
