@@ -225,7 +225,17 @@ pub(super) fn start(
     let mut ids = step_ids.iter();
     for (wave, parts) in (1u32..).zip(&plan.plan.waves) {
         for part in parts {
-            state.device(&part.device_id)?;
+            let environment = state.device(&part.device_id)?.settings.environment;
+            if environment != plan.plan.environment {
+                return Err(Refusal::new(
+                    Code::PlanStale,
+                    format!(
+                        "device `{}` was moved to {} since the plan was made; propose the change again",
+                        part.device_id,
+                        environment.as_str()
+                    ),
+                ));
+            }
             if let Some(holder) = state.leases.get(&part.device_id) {
                 return Err(Refusal {
                     job_id: Some(*holder),

@@ -179,6 +179,41 @@ fn an_agent_starts_an_approved_plan_with_its_token_and_only_once() {
 }
 
 #[test]
+fn a_plan_is_for_the_environment_it_was_made_in() {
+    let mut given = waiting_plan();
+    given.when(&alice(), approve(the_hash()));
+    let (device_id, mut moved) = given
+        .state
+        .devices
+        .values()
+        .next()
+        .map(|device| (device.device_id.clone(), device.settings.clone()))
+        .unwrap();
+    moved.environment =
+        if moved.environment == Environment::Lab { Environment::Prod } else { Environment::Lab };
+    let edit = Command::EditDevice { device_id, settings: moved, trust: None, logins: Vec::new() };
+    given.when(&agent(), edit);
+    given.refused(&agent(), start(Some("t0")), Code::PlanStale);
+}
+
+#[test]
+fn a_job_kept_from_its_first_write_does_not_make_it_much_later() {
+    let mut given = waiting_plan();
+    given.when(&alice(), approve(the_hash()));
+    given.when(&agent(), start(Some("t0")));
+    given.when(&agent(), status(JobStatus::Running));
+    let started = given.after_s;
+    given.after_s = started + 15 * 60 + 1;
+    given.refused(&agent(), begin(1, false), Code::PlanExpired);
+    given.after_s = started + 15 * 60;
+    given.when(&agent(), begin(1, false));
+    given.when(&agent(), settle(1, "r1", StepStatus::Applied));
+    // Once it has begun it is carried to its end, whenever that is.
+    given.after_s = started + 24 * 3600;
+    given.when(&agent(), begin(2, false));
+}
+
+#[test]
 fn time_ends_what_waits() {
     let mut given = waiting_plan();
     given.after_s = 24 * 3600;

@@ -220,6 +220,18 @@ impl Engine {
         self.published.subscribe()
     }
 
+    /// Reads the log away from the threads that serve: it may touch the disk, or wait for it.
+    ///
+    /// # Errors
+    /// `storage_unavailable` when the engine is going down.
+    pub async fn read_log<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&LogReader) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let reader = self.reader.clone();
+        tokio::task::spawn_blocking(move || read(&reader)).await.map_err(|_| stopped())
+    }
+
     /// Reads the log.
     #[must_use]
     pub const fn log(&self) -> &LogReader {

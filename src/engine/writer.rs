@@ -35,8 +35,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const SAMPLES_EVERY: Duration = Duration::from_secs(5);
 /// How long a lost commit is looked for before callers are told that its outcome is unknown (DECISIONS: log 7).
 const SETTLE_FOR: Duration = Duration::from_secs(5);
-/// A snapshot is due after this many events (PERFORMANCE: A7).
+/// A snapshot is due after this many events …
 const SNAPSHOT_EVERY_EVENTS: u64 = 250_000;
+/// … or after so long with at least one.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 
 type Answer = oneshot::Sender<Result<Committed, Failure>>;
 
@@ -87,7 +89,7 @@ impl Writer {
             .expect("a timer runtime can be made at start-up");
         let mut samples = HealthBatch { samples: Vec::new() };
         let mut samples_since = std::time::Instant::now();
-        let mut snapshot_at = self.state.seq.0;
+        let (mut snapshot_at, mut snapshot_since) = (self.state.seq.0, std::time::Instant::now());
         loop {
             let woken = runtime.block_on(self.wake());
             let mut requests = Vec::new();
@@ -124,8 +126,10 @@ impl Writer {
             if idle && let Err(error) = self.log.tend(clock::now()) {
                 self.recover(&error, Vec::new());
             }
-            if self.state.seq.0.saturating_sub(snapshot_at) >= SNAPSHOT_EVERY_EVENTS {
-                snapshot_at = self.state.seq.0;
+            let news = self.state.seq.0.saturating_sub(snapshot_at);
+            let old = news > 0 && snapshot_since.elapsed() >= SNAPSHOT_EVERY;
+            if old || news >= SNAPSHOT_EVERY_EVENTS {
+                (snapshot_at, snapshot_since) = (self.state.seq.0, std::time::Instant::now());
                 self.save_snapshot();
             }
         }

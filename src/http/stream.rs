@@ -59,11 +59,16 @@ pub(super) fn route(doors: &Doors, shutdown: &CancellationToken) -> BoxedFilter<
         .and(warp::any().map(move || of_page.clone()))
         .and(warp::ext::get::<Caller>())
         .and(query())
-        .map(|doors: Doors, caller: Caller, query: BTreeMap<String, String>| {
+        .then(|doors: Doors, caller: Caller, query: BTreeMap<String, String>| async move {
             let Ok(Some(principal)) = caller else { return reply::unauthenticated() };
-            match page(&doors, &principal, &query) {
-                Ok(page) => reply::json(StatusCode::OK, &page),
-                Err(failure) => reply::failure(&failure),
+            // It reads the log to its end at worst, so not on a thread that serves.
+            let paged = tokio::task::spawn_blocking(move || page(&doors, &principal, &query)).await;
+            match paged {
+                Ok(Ok(page)) => reply::json(StatusCode::OK, &page),
+                Ok(Err(failure)) => reply::failure(&failure),
+                Err(error) => {
+                    reply::failure(&Failure::new(Code::Bug, "the page could not be made").log(error))
+                }
             }
         });
     live.or(page).unify().boxed()
@@ -161,7 +166,8 @@ async fn follow(
     loop {
         head.borrow_and_update();
         loop {
-            let page = engine.log().page(Some(Keep::Ledger), from, PAGE).map_err(|error| {
+            let page = engine.read_log(move |log| log.page(Some(Keep::Ledger), from, PAGE)).await?;
+            let page = page.map_err(|error| {
                 Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error)
             })?;
             let Some(last) = page.last() else { break };

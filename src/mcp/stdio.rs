@@ -3,7 +3,7 @@
 //! On the socket a client may show a token before its first message: a line `Bearer TOKEN`, answered with `ok` or with a
 //! failure's object and the end. Without it the client is the local user that the system names.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use events::principal::Door;
 use rmcp::ServiceExt as _;
@@ -110,6 +110,8 @@ pub async fn serve_socket(corridor: Corridor, listener: UnixListener, shutdown: 
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a local client could not be accepted");
+                    // Out of file descriptors and the like: a moment's rest rather than a busy loop.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             },

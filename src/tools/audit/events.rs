@@ -85,7 +85,9 @@ impl Tool for AuditEvents {
         };
         let (mut events, mut looked_at, mut bytes, mut more) = (Vec::new(), 0, 0, false);
         'looking: loop {
-            let fetched = cx.log().newest(&about, before, FETCH).map_err(|error| {
+            let asked = about.clone();
+            let fetched = cx.engine().read_log(move |log| log.newest(&asked, before, FETCH)).await?;
+            let fetched = fetched.map_err(|error| {
                 Failure::new(Code::StorageUnavailable, "the log cannot be read now").log(error)
             })?;
             let Some(last) = fetched.last() else { break };
