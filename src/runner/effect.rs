@@ -142,7 +142,8 @@ impl Runner {
     ) -> Result<(), Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let device_id = &step.layout.device_id;
-        let words = error.and_then(RouterError::words).unwrap_or_default().to_owned();
+        let words =
+            error.and_then(RouterError::words).map(|words| words.expose().to_owned()).unwrap_or_default();
         events::crash::point("runner.before_read_back");
         let seen = self.look(device_id, &operation.expect_after).await;
         events::crash::point("runner.after_read_back");

@@ -188,10 +188,8 @@ impl Runner {
     async fn unread(&self, job: &JobState, failures: &mut u32) -> Result<Pace, Failure> {
         *failures += 1;
         if *failures == settle::TRIES_BEFORE_STUCK && job.status != JobStatus::Stuck {
-            let in_doubt = job
-                .steps
-                .iter()
-                .any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
+            let in_doubt =
+                job.steps.iter().any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
             let reason = if in_doubt {
                 "a router cannot be read, so what became of a write is not known"
             } else {

@@ -19,7 +19,7 @@ use crate::{
     },
     failure::{Code, Failure},
     routeros::{
-        error::RouterError,
+        error::{Garble, RouterError},
         port::{Ask, Priority, Reader, Row},
         resources,
     },
@@ -58,10 +58,10 @@ impl Seen {
                 if let Some(row) = &row
                     && !resources::looks_right(&expectation.menu, row)
                 {
-                    return Err(RouterError::Garbled("the answer belongs to another menu".into()));
+                    return Err(Garble::OtherMenu.into());
                 }
                 if row.is_none() && expectation.id.is_none() {
-                    return Err(RouterError::Garbled("a menu without records answered with none".into()));
+                    return Err(Garble::Empty.into());
                 }
                 Ok(Self(row))
             }

@@ -401,7 +401,10 @@ async fn what_was_applied_is_undone_when_a_later_step_is_refused() {
         ]
     );
     assert_eq!(story.router().servers, "1.1.1.1");
-    assert!(story.router().digests.iter().all(|(ticket, sent)| ticket == sent), "the undo has its own intent");
+    assert!(
+        story.router().digests.iter().all(|(ticket, sent)| ticket == sent),
+        "the undo has its own intent"
+    );
     story.end().await;
 }
 
@@ -444,7 +447,11 @@ async fn what_somebody_changed_since_is_not_undone_blindly() {
     let story = Story::in_two_steps(true, &[Does::Apply, undone]).await;
     let job = story.play().await;
     assert_eq!((job.status, job.steps[0].status), (JobStatus::RolledBack, StepStatus::Undone));
-    assert_eq!(story.router().log.iter().filter(|word| *word == "write").count(), 2, "nothing was left to send");
+    assert_eq!(
+        story.router().log.iter().filter(|word| *word == "write").count(),
+        2,
+        "nothing was left to send"
+    );
     story.end().await;
 }
 
