@@ -178,6 +178,35 @@ fn the_floors_are_kept_by_a_checker_that_works() {
     assert!(arrows_up("src/engine/mod.rs", "use crate::{domain::State, failure::Code};").is_empty());
 }
 
+/// The only places that look into what a router said: they compare it, keep it as a fact, or send it back.
+const LOOKS_INTO: [&str; 7] = [
+    "src/routeros/",
+    "src/changes/",
+    "src/runner/effect.rs",
+    "src/tools/interface/get_stats.rs",
+    "src/tools/logs/get_recent.rs",
+    "src/tools/registry/check_connectivity.rs",
+    "src/tools/wireless/radio.rs",
+];
+
+#[test]
+fn what_routers_say_is_told_apart_by_type() {
+    for (name, source) in sources(&["src/routeros/resources"], ".rs") {
+        let bare = code_of(&source)
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.contains("fn "))
+            .find(|line| [": String", "Vec<String>", "Option<String>"].iter().any(|bare| line.contains(bare)))
+            .map(str::to_owned);
+        assert_eq!(bare, None, "{name}: a reading's text is `Untrusted`, or `Exact` where it is sent back");
+    }
+    for (name, source) in sources(&["src"], ".rs").iter().filter(|(name, _)| !is_test_file(name)) {
+        let looks = [".expose()", ".as_sent()"].iter().any(|word| code_of(source).contains(word));
+        let may = LOOKS_INTO.iter().any(|place| name.starts_with(place));
+        assert!(!looks || may, "{name} looks into a router's text: show it as it is");
+    }
+}
+
 #[test]
 fn every_room_has_a_floor() {
     for name in sources(&["src"], ".rs").keys() {

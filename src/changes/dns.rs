@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use events::operation::Operation;
 
 use crate::{
-    changes::{Nonsense, canonical, same_servers, set_singleton},
+    changes::{Nonsense, canonical, joined, same_servers, set_singleton},
     routeros::{compat::Endpoint, resources::dns::DnsSettings},
 };
 
@@ -34,8 +34,8 @@ pub fn set_servers(now: &DnsSettings, wanted: &[String]) -> Result<Option<Operat
     if same_servers(&now.servers, &wanted) {
         return Ok(None);
     }
-    let servers = |list: &[String]| vec![("servers".to_owned(), list.join(","))];
-    Ok(Some(set_singleton("/ip/dns", servers(&now.servers), servers(&wanted))))
+    let servers = |list: String| vec![("servers".to_owned(), list)];
+    Ok(Some(set_singleton("/ip/dns", servers(joined(&now.servers)), servers(wanted.join(",")))))
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
 
     fn now(servers: &[&str]) -> DnsSettings {
         DnsSettings {
-            servers: servers.iter().map(|s| (*s).to_owned()).collect(),
+            servers: servers.iter().map(|s| (*s).into()).collect(),
             dynamic_servers: vec![],
             allow_remote_requests: false,
             cache_size_kib: None,

@@ -14,7 +14,8 @@ pub const ENDPOINT: Endpoint = Endpoint::set_singleton("/system/identity", &["na
 #[must_use]
 pub fn set_name(now: &Identity, wanted: &str) -> Option<Operation> {
     let name = |value: &str| vec![("name".to_owned(), value.to_owned())];
-    (now.raw != wanted).then(|| set_singleton("/system/identity", name(&now.raw), name(wanted)))
+    let now = now.raw.as_sent();
+    (now != wanted).then(|| set_singleton("/system/identity", name(now), name(wanted)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,11 @@ use events::{
     plan::{Risk, RiskLevel},
 };
 
-use crate::routeros::text::clean;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::routeros::text::{Exact, clean, clean_values};
 
 /// A wish that makes no sense, by field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +34,13 @@ pub fn canonical(server: &str) -> String {
 }
 
 /// True when two lists mean the same servers in the same order, however addresses are spelled.
-fn same_servers(now: &[String], wanted: &[String]) -> bool {
-    now.len() == wanted.len() && now.iter().zip(wanted).all(|(a, b)| canonical(a) == canonical(b))
+fn same_servers(now: &[Exact], wanted: &[String]) -> bool {
+    now.len() == wanted.len() && now.iter().zip(wanted).all(|(a, b)| canonical(a.as_sent()) == canonical(b))
+}
+
+/// What a list is now, exactly, as one value.
+fn joined(list: &[Exact]) -> String {
+    list.iter().map(Exact::as_sent).collect::<Vec<_>>().join(",")
 }
 
 /// Sets properties of a menu without records, with the exact way back.
@@ -71,6 +80,21 @@ pub fn risk(harmless: bool, environment: Environment) -> Risk {
     Risk { score, level, reasons }
 }
 
+/// An operation as it is shown: nothing in it acts on whoever reads it, and what was there before is cut where it is too
+/// long. The plan itself keeps every byte, so that the undo is exact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ShownOperation(Value);
+
+impl From<&Operation> for ShownOperation {
+    fn from(operation: &Operation) -> Self {
+        let mut shown = serde_json::to_value(operation).unwrap_or(Value::Null);
+        // What will be sent is shown whole: an approver must not miss its end.
+        clean_values(&mut shown, &["action", "expect_after"]);
+        Self(shown)
+    }
+}
+
 /// One line a property, as people read a change. Values are cleaned: what was there may be anything.
 #[must_use]
 pub fn diff_lines(operation: &Operation) -> Vec<String> {
@@ -90,6 +114,21 @@ pub fn diff_lines(operation: &Operation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_clean_and_what_is_sent_is_exact() {
+        let nasty = format!("\u{202e}a\u{1b}[2Jb{}", "x".repeat(2000));
+        let set = |value: &str| vec![("name".to_owned(), value.to_owned())];
+        let long = "y".repeat(2000);
+        let operation = set_singleton("/system/identity", set(&nasty), set(&long));
+        let shown = serde_json::to_value(ShownOperation::from(&operation)).unwrap();
+        let before = shown["expect_before"]["properties"][0][1].as_str().unwrap();
+        assert!(before.starts_with("abxx") && before.ends_with("x…"), "{before}");
+        assert_eq!(shown["undo"][0]["set_singleton"]["properties"][0][1], before);
+        assert_eq!(shown["action"]["set_singleton"]["properties"][0][1], long);
+        assert_eq!(operation.expect_before.properties[0].1.as_deref(), Some(nasty.as_str()));
+        assert!(diff_lines(&operation)[0].starts_with("/system/identity name: `abxx"));
+    }
 
     #[test]
     fn risk_follows_its_table() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use events::operation::Operation;
 
 use crate::{
-    changes::{Nonsense, canonical, same_servers, set_singleton},
+    changes::{Nonsense, canonical, joined, same_servers, set_singleton},
     routeros::{compat::Endpoint, resources::ntp_client::NtpClient},
 };
 
@@ -32,10 +32,10 @@ pub fn set_servers(now: &NtpClient, wanted: &[String], enabled: bool) -> Result<
     if same_servers(&now.servers, &wanted) && now.enabled == enabled {
         return Ok(None);
     }
-    let settings = |list: &[String], on: bool| {
-        vec![("enabled".to_owned(), on.to_string()), ("servers".to_owned(), list.join(","))]
-    };
-    let (before, after) = (settings(&now.servers, now.enabled), settings(&wanted, enabled));
+    let settings =
+        |list: String, on: bool| vec![("enabled".to_owned(), on.to_string()), ("servers".to_owned(), list)];
+    let before = settings(joined(&now.servers), now.enabled);
+    let after = settings(wanted.join(","), enabled);
     Ok(Some(set_singleton("/system/ntp/client", before, after)))
 }
 
@@ -59,8 +59,8 @@ mod tests {
         NtpClient {
             enabled,
             mode: "unicast".into(),
-            servers: servers.iter().map(|s| (*s).to_owned()).collect(),
-            status: String::new(),
+            servers: servers.iter().map(|s| (*s).into()).collect(),
+            status: "".into(),
             synced_server: None,
             stratum: None,
             offset_ms: None,

@@ -4,6 +4,8 @@
 //! [`next`] says what an open job needs now. It is asked again after every event, so going on after a crash is the
 //! everyday path.
 
+use std::collections::BTreeSet;
+
 use events::{
     event::Event,
     ids::{DeviceId, JobId, Moment, PlanId, StepId, WaveNo},
@@ -61,6 +63,8 @@ pub struct JobState {
     pub started_at: Moment,
     /// When it ended.
     pub ended_at: Option<Moment>,
+    /// True once it began to undo: it never goes forward again.
+    pub rolling_back: bool,
     /// Its steps, in order.
     pub steps: Vec<StepState>,
 }
@@ -96,7 +100,8 @@ pub fn operation_of<'a>(plan: &'a Plan, layout: &StepLayout) -> Option<&'a Opera
         .and_then(|part| part.operations.get(usize::try_from(layout.operation).ok()?))
 }
 
-/// What will be sent for a step: its action, or the first action of its undo.
+/// What will be sent for a step: its action, or its undo. An undo is one action (see [`plan`]): it has one intent and is
+/// settled by one reading.
 #[must_use]
 pub fn action_of(operation: &Operation, undo: bool) -> Option<&Action> {
     if undo { operation.undo.first() } else { Some(&operation.action) }
@@ -140,7 +145,7 @@ pub fn next(job: &JobState, plan: &Plan) -> Need {
     match job.status {
         JobStatus::Pending => Need::Status(JobStatus::Running, String::new()),
         // Everything in doubt has been settled since: go on.
-        JobStatus::Stuck if job.steps.iter().any(|step| step.undo) => {
+        JobStatus::Stuck if job.rolling_back => {
             Need::Status(JobStatus::RollingBack, "settled by reading".into())
         }
         JobStatus::Stuck => Need::Status(JobStatus::Running, "settled by reading".into()),
@@ -178,15 +183,24 @@ fn next_forward(job: &JobState, plan: &Plan) -> Need {
     }
 }
 
-fn next_backward(job: &JobState) -> Need {
-    // Last applied first; an undo that was read back as not done is tried again.
-    let left = job.steps.iter().rev().find(|step| step.status == StepStatus::Applied);
-    match left {
-        Some(step) if step.undo && step.attempts >= 2 * ATTEMPTS_MAX => Need::Status(
-            JobStatus::PartiallyRolledBack,
-            format!("{} could not be undone", step.layout.device_id),
-        ),
-        Some(step) => Need::Write { step_id: step.layout.step_id, undo: true },
+/// What a job that undoes needs now, as long as nothing is in doubt. Pure.
+#[must_use]
+pub fn next_backward(job: &JobState) -> Need {
+    // Last applied first; an undo that was read back as not done is tried again. A router whose later step cannot be
+    // undone keeps its earlier ones: undone out of order they would be something that nobody planned.
+    let mut given_up = BTreeSet::new();
+    for step in job.steps.iter().rev().filter(|step| step.status == StepStatus::Applied) {
+        let device_id = &step.layout.device_id;
+        if step.undo && step.attempts >= 2 * ATTEMPTS_MAX {
+            given_up.insert(device_id);
+        } else if !given_up.contains(device_id) {
+            return Need::Write { step_id: step.layout.step_id, undo: true };
+        }
+    }
+    match given_up.iter().next() {
+        Some(device_id) => {
+            Need::Status(JobStatus::PartiallyRolledBack, format!("{device_id} could not be undone"))
+        }
         None => Need::Status(JobStatus::RolledBack, "everything applied was undone".into()),
     }
 }
@@ -391,7 +405,7 @@ pub(super) fn set_status(
             | (Halted, Running | RollingBack | Failed | Cancelled)
             | (RollingBack, RolledBack | PartiallyRolledBack | Stuck)
             | (Stuck, Running | RollingBack | Failed | Cancelled)
-    );
+    ) && !(job.rolling_back && status == Running);
     let unsettled =
         job.steps.iter().any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
     if !legal || (status.is_over() && unsettled) {
@@ -424,6 +438,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
                     reason: String::new(),
                     started_at: at,
                     ended_at: None,
+                    rolling_back: false,
                     steps,
                 },
             );
@@ -444,6 +459,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
                 job.status = e.status;
                 job.reason.clone_from(&e.reason);
                 job.ended_at = e.status.is_over().then_some(at);
+                job.rolling_back |= e.status == JobStatus::RollingBack;
             }
             if e.status.is_over() {
                 state.leases.retain(|_, holder| *holder != e.job_id);

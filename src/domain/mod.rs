@@ -324,7 +324,7 @@ pub fn decide(
 
 impl Fold for State {
     const NAME: &'static str = "state";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn apply(&mut self, envelope: &Envelope) {
         let at = envelope.at;

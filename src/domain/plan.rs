@@ -134,6 +134,10 @@ pub(super) fn propose(
     if parts.is_empty() || parts.iter().any(|part| part.operations.is_empty()) {
         return Err(Refusal::new(Code::InvalidParams, "a plan needs at least one operation on each device"));
     }
+    // An undo is sent under one intent and settled by one reading; what takes two requests is two operations.
+    if parts.iter().flat_map(|part| &part.operations).any(|operation| operation.undo.len() != 1) {
+        return Err(Refusal::new(Code::Bug, "an operation of this plan does not have exactly one undo"));
+    }
     for part in &parts {
         let device = state.device(&part.device_id)?;
         if device.settings.environment != plan.environment {

@@ -361,6 +361,31 @@ fn a_stale_plan_ends_before_anything_is_sent() {
 }
 
 #[test]
+fn an_operation_has_exactly_one_undo() {
+    let given = given([added("r1", 1, Environment::Lab)]);
+    for undo in [0, 2] {
+        let mut plan = dns_plan(1, Environment::Lab, &["r1"]);
+        let operation = &mut plan.waves[0][0].operations[0];
+        operation.undo = vec![operation.action.clone(); undo];
+        let propose = Command::ProposePlan {
+            plan: Box::new(plan),
+            approval_token_sha256: String::new(),
+            policy: Some("p".into()),
+        };
+        given.refused(&agent(), propose, Code::Bug);
+    }
+}
+
+#[test]
+fn a_job_that_undoes_never_goes_forward_again() {
+    let mut given = running_job();
+    given.when(&agent(), status(JobStatus::RollingBack));
+    given.when(&agent(), status(JobStatus::Stuck));
+    given.refused(&agent(), status(JobStatus::Running), Code::Conflict);
+    assert!(matches!(need(&given), Need::Status(JobStatus::RollingBack, _)));
+}
+
+#[test]
 fn every_part_of_a_plan_is_in_its_hash() {
     let plan = dns_plan(1, Environment::Lab, &["r1", "r2"]);
     let mut variants = vec![plan.clone(); 6];

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::routeros::text::clean_answer;
+use crate::routeros::text::clean_values;
 
 /// An event as shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -46,7 +46,8 @@ pub fn show(envelope: &Envelope) -> Shown {
             }
         }
     }
-    clean_answer(&mut fact);
+    // Parameters were cut when they were recorded.
+    clean_values(&mut fact, &["parameters"]);
     Shown {
         seq: envelope.seq.0,
         at: envelope.at,

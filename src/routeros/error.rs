@@ -2,7 +2,38 @@
 
 use std::time::Duration;
 
-use crate::failure::{Code, Failure};
+use crate::{
+    failure::{Code, Failure},
+    routeros::{json::JsonError, text::Untrusted},
+};
+
+/// What is wrong with an answer, in words of ours only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Garble {
+    /// It is not JSON, or too much of it.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A record lacks what every record of its menu has.
+    #[error("{menu} without `{property}`")]
+    Without {
+        /// The menu that was asked.
+        menu: &'static str,
+        /// What is missing.
+        property: &'static str,
+    },
+    /// A menu without records answered with none.
+    #[error("a menu without records answered with none")]
+    Empty,
+    /// The record belongs to another menu.
+    #[error("the answer belongs to another menu")]
+    OtherMenu,
+    /// An error status without RouterOS's words.
+    #[error("status {0} without RouterOS's words")]
+    Wordless(u16),
+    /// The request could not be built.
+    #[error("the request could not be built")]
+    Unsendable,
+}
 
 /// Why a router did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +97,8 @@ pub enum RouterError {
     Forbidden {
         /// HTTP status.
         status: u16,
-        /// RouterOS's words (cleaned, untrusted).
-        words: String,
+        /// RouterOS's words.
+        words: Untrusted,
     },
     /// REST is switched off, or something else answered with a page.
     #[error("the answer is not from REST")]
@@ -80,23 +111,23 @@ pub enum RouterError {
     Absent {
         /// HTTP status.
         status: u16,
-        /// RouterOS's words (cleaned, untrusted).
-        words: String,
+        /// RouterOS's words.
+        words: Untrusted,
     },
     /// The router refused.
     #[error("the router refused")]
     Refused {
         /// HTTP status.
         status: u16,
-        /// RouterOS's words (cleaned, untrusted).
-        words: String,
+        /// RouterOS's words.
+        words: Untrusted,
     },
     /// The router ended the request at its 60 s wall.
     #[error("the router closed the session after 60 s")]
     Wall,
     /// The answer cannot be read, or lacks the keys it must have.
     #[error("the answer cannot be read: {0}")]
-    Garbled(String),
+    Garbled(#[from] Garble),
 }
 
 impl RouterError {
@@ -119,7 +150,7 @@ impl RouterError {
 
     /// RouterOS's own words, where it said any.
     #[must_use]
-    pub fn words(&self) -> Option<&str> {
+    pub const fn words(&self) -> Option<&Untrusted> {
         match self {
             Self::Forbidden { words, .. } | Self::Absent { words, .. } | Self::Refused { words, .. } => {
                 Some(words)

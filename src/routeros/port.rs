@@ -9,7 +9,7 @@ use events::{
     ticket::Ticket,
 };
 
-use crate::routeros::error::RouterError;
+use crate::routeros::{error::RouterError, text::Untrusted};
 
 /// A future that a trait object can return.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -117,10 +117,10 @@ pub trait Reader: Send + Sync {
 pub struct Fingerprint {
     /// SHA-256 of its public key (64 hex digits); `None` over plain http.
     pub spki_sha256: Option<String>,
-    /// Subject of its certificate. Untrusted text.
-    pub subject: Option<String>,
-    /// Names in its certificate. Untrusted text.
-    pub names: Vec<String>,
+    /// Subject of its certificate.
+    pub subject: Option<Untrusted>,
+    /// Names in its certificate.
+    pub names: Vec<Untrusted>,
     /// RFC 3339 end of its certificate.
     pub not_after: Option<String>,
     /// True when the box signed the certificate itself.

@@ -11,11 +11,11 @@ use reqwest::{Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::routeros::{
-    error::RouterError,
+    error::{Garble, RouterError},
     hosts::{Hosts, PinnedResolver, Presence},
     json::{self, BODY_MAX, Body, JsonError},
     port::Ask,
-    text::clean_bytes,
+    text::Untrusted,
     tls::{TlsTrouble, tls_trouble},
 };
 
@@ -99,7 +99,7 @@ impl RestClient {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(error, writes))? {
             if bytes.len() + chunk.len() > BODY_MAX {
-                return Err(RouterError::Garbled(JsonError::TooLong.to_string()));
+                return Err(Garble::Json(JsonError::TooLong).into());
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -121,7 +121,7 @@ fn sending_failed(error: reqwest::Error) -> RouterError {
     } else if error.is_timeout() {
         RouterError::Timeout
     } else if error.is_builder() {
-        RouterError::Garbled("the request could not be built".into())
+        Garble::Unsendable.into()
     } else {
         RouterError::Lost(error.into())
     }
@@ -145,24 +145,23 @@ pub(super) fn meaning(status: StatusCode, page: bool, bytes: &[u8]) -> Result<Bo
         Err(error) => Err(error),
     };
     if status.is_success() {
-        return parsed.map_err(|error| RouterError::Garbled(error.to_string()));
+        return parsed.map_err(|error| Garble::Json(error).into());
     }
     let row = parsed.ok().and_then(|body| body.rows.into_iter().next()).unwrap_or_default();
-    let words = row.get("detail").or_else(|| row.get("message")).map(|text| clean_bytes(text.as_bytes()));
+    let words = row.get("detail").or_else(|| row.get("message")).map(|text| Untrusted::new(text));
     let Some(words) = words else {
-        let why = format!("status {code} without RouterOS's words");
         return Err(if status == StatusCode::NOT_FOUND {
-            RouterError::Absent { status: code, words: String::new() }
+            RouterError::Absent { status: code, words: Untrusted::default() }
         } else {
-            RouterError::Garbled(why)
+            Garble::Wordless(code).into()
         });
     };
     Err(spoken(code, words))
 }
 
 /// RouterOS's own words for a refusal. The status alone tells too little: a missing policy is a 500.
-fn spoken(status: u16, words: String) -> RouterError {
-    let says = |text: &str| words.contains(text);
+fn spoken(status: u16, words: Untrusted) -> RouterError {
+    let says = |text: &str| words.expose().contains(text);
     if says("Session closed") {
         RouterError::Wall
     } else if says("not enough permissions") || says("not allowed (9)") {
@@ -354,7 +353,7 @@ mod tests {
         else {
             panic!("a refusal")
         };
-        assert!(!words.contains('\u{1b}'), "{words:?}");
+        assert!(!words.expose().contains('\u{1b}'), "{words:?}");
     }
 
     #[test]

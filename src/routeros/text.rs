@@ -10,9 +10,11 @@ use serde_json::Value;
 
 /// The longest text of one value that leaves this module, in bytes.
 pub const TEXT_MAX: usize = 1024;
+/// Shows that a text was cut.
+const CUT: char = '…';
 
 /// Cleans text from a router: control characters, terminal sequences, direction marks, invisible characters and the
-/// tag block are dropped, line breaks and tabs become spaces, and the rest is cut at [`TEXT_MAX`] bytes.
+/// tag block are dropped, line breaks and tabs become spaces, and what is longer than [`TEXT_MAX`] bytes ends with `…`.
 #[must_use]
 pub fn clean(text: &str) -> String {
     unhidden(text, TEXT_MAX)
@@ -36,6 +38,10 @@ fn unhidden(text: &str, max: usize) -> String {
             c => c,
         };
         if out.len() + c.len_utf8() > max {
+            while out.len() > max - CUT.len_utf8() {
+                out.pop();
+            }
+            out.push(CUT);
             break;
         }
         out.push(c);
@@ -68,6 +74,24 @@ pub fn clean_answer(value: &mut Value) {
                     .collect();
             }
             fields.values_mut().for_each(clean_answer);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// [`clean`] for every text in a value; what stands in a field named in `whole` is ours and keeps its length.
+pub fn clean_values(value: &mut Value, whole: &[&str]) {
+    match value {
+        Value::String(text) => *text = clean(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| clean_values(item, whole)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if whole.contains(&name.as_str()) {
+                    clean_answer(value);
+                } else {
+                    clean_values(value, whole);
+                }
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -129,10 +153,10 @@ impl Untrusted {
     pub fn new(text: &str) -> Self {
         Self(clean(text))
     }
-    /// Cleans and marks each of many texts.
+    /// What may be shown of each of many texts.
     #[must_use]
-    pub fn all<T: AsRef<str>>(texts: &[T]) -> Vec<Self> {
-        texts.iter().map(|text| Self::new(text.as_ref())).collect()
+    pub fn all(texts: &[Exact]) -> Vec<Self> {
+        texts.iter().map(Exact::shown).collect()
     }
     /// The cleaned text, for data fields and for comparing; never for prose.
     #[must_use]
@@ -143,6 +167,41 @@ impl Untrusted {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// A text exactly as a router has it: for comparing, and for sending back when a change is undone. It can be neither
+/// printed, nor written into an answer, nor put into a sentence; what is shown of it is [`Exact::shown`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Exact(String);
+
+impl Exact {
+    /// Marks a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+    /// The text as the router has it, for requests and plans; never for showing.
+    #[must_use]
+    pub fn as_sent(&self) -> &str {
+        &self.0
+    }
+    /// What may be shown.
+    #[must_use]
+    pub fn shown(&self) -> Untrusted {
+        Untrusted::new(&self.0)
+    }
+}
+
+impl From<&str> for Exact {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exact({:?})", clean(&self.0))
     }
 }
 
@@ -214,15 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn values_are_cut_but_for_what_is_ours() {
+        let long = "z".repeat(5000);
+        let mut value = serde_json::json!({ "theirs": [long, "a\u{1b}[2Jb"], "ours": [long, "a\u{1b}[2Jb"] });
+        clean_values(&mut value, &["ours"]);
+        assert_eq!(value["theirs"][0].as_str().unwrap().len(), TEXT_MAX);
+        assert_eq!(value["ours"][0], long);
+        assert!(value["theirs"][1] == "ab" && value["ours"][1] == "ab");
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_become_marks() {
         assert_eq!(clean_bytes(b"caf\xe9"), "caf\u{fffd}");
     }
 
     #[test]
     fn the_cut_falls_between_characters() {
-        let cut = clean(&"ä".repeat(2000));
-        assert_eq!(cut.len(), TEXT_MAX);
-        assert_eq!(clean(&format!("x{}", "ä".repeat(2000))).len(), TEXT_MAX - 1);
+        for long in ["ä".repeat(2000), format!("x{}", "ä".repeat(2000))] {
+            let cut = clean(&long);
+            assert!(cut.ends_with("ä…") && (TEXT_MAX - 2..=TEXT_MAX).contains(&cut.len()), "{}", cut.len());
+        }
+        assert_eq!(clean(&"ä".repeat(512)), "ä".repeat(512), "what fits is not cut");
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::routeros::{
     error::RouterError,
     hosts::{Hosts, hex},
     port::Fingerprint,
-    text::clean,
+    text::Untrusted,
 };
 
 /// The device showed another key than the trusted one.
@@ -293,7 +293,7 @@ fn describe(certificate: &CertificateDer<'_>) -> Fingerprint {
         self_signed: false,
     };
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return print };
-    print.subject = Some(clean(&parsed.subject().to_string()));
+    print.subject = Some(Untrusted::new(&parsed.subject().to_string()));
     print.not_after = chrono::DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)
         .map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     print.self_signed = parsed.subject() == parsed.issuer() && parsed.verify_signature(None).is_ok();
@@ -306,13 +306,13 @@ fn describe(certificate: &CertificateDer<'_>) -> Fingerprint {
 /// Names of a certificate that are shown.
 const NAMES_MAX: usize = 32;
 
-fn alternative(name: &GeneralName<'_>) -> Option<String> {
+fn alternative(name: &GeneralName<'_>) -> Option<Untrusted> {
     match name {
-        GeneralName::DNSName(name) => Some(clean(name)),
+        GeneralName::DNSName(name) => Some(Untrusted::new(name)),
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
             let v6 = <[u8; 16]>::try_from(*bytes).map(std::net::IpAddr::from);
-            v4.or(v6).ok().map(|ip| ip.to_string())
+            v4.or(v6).ok().map(|ip| Untrusted::new(&ip.to_string()))
         }
         _ => None,
     }

@@ -26,13 +26,14 @@ const WRITE_WITHIN: Duration = Duration::from_secs(65);
 
 impl Runner {
     /// One write, whole. Whatever happens, the step is settled by reading or left in doubt; never written twice here.
+    /// False when a router whose step is to be undone cannot be read: nothing was sent, and it is tried again later.
     pub(super) async fn write_step(
         &self,
         job: &JobState,
         plan: &Plan,
         step_id: StepId,
         undo: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let action = action_of(operation, undo)
             .ok_or_else(|| Failure::new(Code::Bug, "this step has nothing to send"))?;
@@ -41,39 +42,48 @@ impl Runner {
         // Plans are made from a reading; the device must still look like that.
         events::crash::point("runner.before_compare");
         let expected = if undo { &operation.expect_after } else { &operation.expect_before };
+        let begin =
+            Command::BeginStep { job_id: job.job_id, step_id, undo, operation_sha256: action_digest(action) };
         match self.look(device_id, expected).await {
             Ok(seen) if seen.matches(expected) => events::crash::point("runner.after_compare"),
-            Ok(_) if undo => {
-                return self.halt(job, Code::StepDiverged, "it changed since; not undone blindly").await;
+            Ok(seen) if undo => {
+                // Somebody changed it since: nothing is undone blindly, only noted.
+                self.submit(begin).await?;
+                let (status, code) = match judge(operation, &seen) {
+                    Verdict::Before => (StepStatus::Undone, None),
+                    _ => (StepStatus::Diverged, Some(Code::StepDiverged.as_str().to_owned())),
+                };
+                let observed = seen.observed(&operation.expect_after);
+                let report = settled(job, step, status, code, String::new(), observed);
+                self.submit(Command::SettleStep(report)).await?;
+                return Ok(true);
             }
             Ok(_) if job.steps.iter().all(|step| step.status == StepStatus::Waiting) => {
                 let command = Command::StalePlan { job_id: job.job_id, device_id: device_id.clone() };
                 events::crash::point("runner.before_stale");
                 self.submit(command).await?;
                 events::crash::point("runner.after_stale");
-                return Ok(());
+                return Ok(true);
             }
-            Ok(_) => return self.halt(job, Code::PlanStale, "it is not as the plan expects").await,
+            Ok(_) => {
+                self.halt(job, plan, Code::PlanStale, "it is not as the plan expects").await?;
+                return Ok(true);
+            }
+            Err(_) if undo => return Ok(false),
             // Nothing is known of the router: look again later.
             Err(error @ RouterError::StoreAway) => return Err(error.into_failure(device_id)),
             Err(error) => {
                 let failure = error.into_failure(device_id);
-                return self.halt(job, failure.code, &failure.say).await;
+                self.halt(job, plan, failure.code, &failure.say).await?;
+                return Ok(true);
             }
         }
 
         events::crash::point("runner.before_begin");
-        let begun = self
-            .submit(Command::BeginStep {
-                job_id: job.job_id,
-                step_id,
-                undo,
-                operation_sha256: action_digest(action),
-            })
-            .await;
-        let begun = match begun {
+        let begun = match self.submit(begin).await {
             Err(failure) if failure.code == Code::PlanExpired => {
-                return self.halt(job, failure.code, &failure.say).await;
+                self.halt(job, plan, failure.code, &failure.say).await?;
+                return Ok(true);
             }
             begun => begun?,
         };
@@ -91,12 +101,16 @@ impl Runner {
             && !error.may_have_applied()
         {
             // Nothing was sent, or the router turned the login away: nothing can have changed.
-            let status = if worth_another_try(error) { StepStatus::NotApplied } else { StepStatus::Refused };
+            let status = match undo {
+                true => StepStatus::Applied,
+                false if worth_another_try(error) => StepStatus::NotApplied,
+                false => StepStatus::Refused,
+            };
             let report = settled(job, step, status, error_code(error), String::new(), Vec::new());
             events::crash::point("runner.before_refused");
             self.submit(Command::SettleStep(report)).await?;
             events::crash::point("runner.after_refused");
-            return Ok(());
+            return Ok(true);
         }
         if error.as_ref().is_some_and(|error| error.words().is_none()) {
             // The answer is lost. Say so first: if we die while reading, the doubt is on record.
@@ -111,9 +125,10 @@ impl Runner {
             events::crash::point("runner.before_doubt");
             self.submit(Command::SettleStep(report)).await?;
             events::crash::point("runner.after_doubt");
-            return Ok(());
+            return Ok(true);
         }
-        self.report(job, plan, step_id, undo, error.as_ref()).await
+        self.report(job, plan, step_id, undo, error.as_ref()).await?;
+        Ok(true)
     }
 
     /// Reads back after an answer and reports what the device shows.
@@ -127,7 +142,8 @@ impl Runner {
     ) -> Result<(), Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let device_id = &step.layout.device_id;
-        let words = error.and_then(RouterError::words).unwrap_or_default().to_owned();
+        let words =
+            error.and_then(RouterError::words).map(|words| words.expose().to_owned()).unwrap_or_default();
         events::crash::point("runner.before_read_back");
         let seen = self.look(device_id, &operation.expect_after).await;
         events::crash::point("runner.after_read_back");
@@ -161,13 +177,10 @@ impl Runner {
     }
 
     /// Ends the forward way of a job whose next step cannot be begun. The reason starts with our word for it.
-    async fn halt(&self, job: &JobState, code: Code, why: &str) -> Result<(), Failure> {
+    async fn halt(&self, job: &JobState, plan: &Plan, code: Code, why: &str) -> Result<(), Failure> {
         let applied = job.steps.iter().any(|step| step.status == StepStatus::Applied);
-        let status = match (job.status, applied) {
-            (JobStatus::RollingBack, _) => JobStatus::Stuck,
-            (_, true) => JobStatus::RollingBack,
-            (_, false) => JobStatus::Failed,
-        };
+        let undoes = applied && plan.rollback_on_failure;
+        let status = if undoes { JobStatus::RollingBack } else { JobStatus::Failed };
         let reason = format!("{code}: {why}");
         self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await.map(drop)
     }

@@ -155,6 +155,12 @@ impl Runner {
         events::crash::point("runner.picked");
         match next(job, plan) {
             Need::Nothing => Ok(Pace::Rest),
+            // What stopped an undo was that its router could not be read: it goes on when it can be.
+            Need::Status(JobStatus::RollingBack, _)
+                if job.status == JobStatus::Stuck && !self.can_be_undone_now(job, plan).await =>
+            {
+                self.unread(job, failures).await
+            }
             Need::Status(status, reason) => {
                 events::crash::point("runner.before_status");
                 self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await?;
@@ -162,25 +168,39 @@ impl Runner {
                 Ok(Pace::Again)
             }
             Need::Write { step_id, undo } => {
-                self.write_step(job, plan, step_id, undo).await?;
-                Ok(Pace::Again)
+                if self.write_step(job, plan, step_id, undo).await? {
+                    *failures = 0;
+                    return Ok(Pace::Again);
+                }
+                self.unread(job, failures).await
             }
             Need::Settle(step_id) => {
                 if self.settle_by_reading(job, plan, step_id).await? {
                     *failures = 0;
                     return Ok(Pace::Again);
                 }
-                *failures += 1;
-                if *failures == settle::TRIES_BEFORE_STUCK && job.status != JobStatus::Stuck {
-                    let reason = "a router cannot be read, so what became of a write is not known".to_owned();
-                    let status = JobStatus::Stuck;
-                    events::crash::point("settle.before_stuck");
-                    self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await?;
-                    events::crash::point("settle.after_stuck");
-                }
-                Ok(Pace::After(settle::pause_after(*failures)))
+                self.unread(job, failures).await
             }
         }
+    }
+
+    /// A router could not be read: the pauses grow, and after some tries people are asked. Reading goes on.
+    async fn unread(&self, job: &JobState, failures: &mut u32) -> Result<Pace, Failure> {
+        *failures += 1;
+        if *failures == settle::TRIES_BEFORE_STUCK && job.status != JobStatus::Stuck {
+            let in_doubt =
+                job.steps.iter().any(|step| matches!(step.status, StepStatus::Started | StepStatus::InDoubt));
+            let reason = if in_doubt {
+                "a router cannot be read, so what became of a write is not known"
+            } else {
+                "a router cannot be read, so its change is not undone yet"
+            };
+            let (status, reason) = (JobStatus::Stuck, reason.to_owned());
+            events::crash::point("settle.before_stuck");
+            self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await?;
+            events::crash::point("settle.after_stuck");
+        }
+        Ok(Pace::After(settle::pause_after(*failures)))
     }
 
     async fn submit(&self, command: Command) -> Result<crate::engine::Committed, Failure> {

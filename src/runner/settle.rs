@@ -15,11 +15,11 @@ use events::{
 use crate::{
     domain::{
         Command,
-        job::{JobState, StepState},
+        job::{JobState, Need, StepState, next_backward},
     },
     failure::{Code, Failure},
     routeros::{
-        error::RouterError,
+        error::{Garble, RouterError},
         port::{Ask, Priority, Reader, Row},
         resources,
     },
@@ -58,10 +58,10 @@ impl Seen {
                 if let Some(row) = &row
                     && !resources::looks_right(&expectation.menu, row)
                 {
-                    return Err(RouterError::Garbled("the answer belongs to another menu".into()));
+                    return Err(Garble::OtherMenu.into());
                 }
                 if row.is_none() && expectation.id.is_none() {
-                    return Err(RouterError::Garbled("a menu without records answered with none".into()));
+                    return Err(Garble::Empty.into());
                 }
                 Ok(Self(row))
             }
@@ -126,6 +126,13 @@ pub(super) fn settled(
 }
 
 impl Runner {
+    /// Whether the router whose step is undone next can be read.
+    pub(super) async fn can_be_undone_now(&self, job: &JobState, plan: &Plan) -> bool {
+        let Need::Write { step_id, .. } = next_backward(job) else { return true };
+        let Ok((step, operation)) = step_of(job, plan, step_id) else { return true };
+        self.look(&step.layout.device_id, &operation.expect_after).await.is_ok()
+    }
+
     /// Reads the device and reports what became of a step. False when it could not be read.
     pub(super) async fn settle_by_reading(
         &self,

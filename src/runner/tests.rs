@@ -14,6 +14,7 @@ use events::{
     job::{JobStatus, StepStatus},
     log::EventLog,
     operation::Action,
+    plan::Plan,
     ticket::Ticket,
 };
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use crate::{
     domain::{
         Command, Rules,
         job::JobState,
-        testing::{agent, device_id, dns_plan, job_id, plan_id, settings, step_id},
+        testing::{agent, device_id, dns_plan, job_id, operation, plan_id, settings, step_id},
     },
     engine::{Engine, Options, Running},
     projections::Views,
@@ -45,12 +46,26 @@ enum Does {
     ApplyAnotherValue,
     SayYesAndDoNothing,
     NotReachable,
+    /// It refuses, and after one more reading something happens.
+    RefuseAndThen(Then),
+    /// It applies, and after one more reading something happens.
+    ApplyAndThen(Then),
+}
+
+/// What happens by itself.
+#[derive(Clone, Copy)]
+enum Then {
+    /// The next so many readings fail.
+    Silent(u32),
+    /// Somebody sets this.
+    Other(&'static str),
 }
 
 struct Script {
     servers: String,
     writes: VecDeque<Does>,
     unreadable: u32,
+    then: Option<Then>,
     log: Vec<String>,
     digests: Vec<(String, String)>,
 }
@@ -83,6 +98,11 @@ impl Reader for Scripted {
             .into_iter()
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect();
+            match script.then.take() {
+                Some(Then::Silent(readings)) => script.unreadable = readings,
+                Some(Then::Other(servers)) => script.servers = servers.into(),
+                None => {}
+            }
             Ok(Reply { rows: vec![row], ret: None, took: Duration::ZERO })
         })
     }
@@ -106,6 +126,10 @@ impl Writer for Scripted {
             let lost = || Err(RouterError::Lost("reset".into()));
             match script.writes.pop_front().unwrap_or(Does::Apply) {
                 Does::Apply => script.servers = wanted,
+                Does::ApplyAndThen(then) => {
+                    script.servers = wanted;
+                    script.then = Some(then);
+                }
                 Does::ApplyAndLoseTheAnswer => {
                     script.servers = wanted;
                     return lost();
@@ -117,6 +141,10 @@ impl Writer for Scripted {
                 }
                 Does::LoseTheRequest => return lost(),
                 Does::Refuse => {
+                    return Err(RouterError::Refused { status: 400, words: "failure: no".into() });
+                }
+                Does::RefuseAndThen(then) => {
+                    script.then = Some(then);
                     return Err(RouterError::Refused { status: 400, words: "failure: no".into() });
                 }
                 Does::ApplyAnotherValue => script.servers = "203.0.113.66".into(),
@@ -138,6 +166,18 @@ struct Story {
 impl Story {
     /// One lab router with 1.1.1.1, and a plan approved by policy to set 9.9.9.9.
     async fn with(writes: &[Does]) -> Self {
+        Self::of(dns_plan(1, Environment::Lab, &["r1"]), writes).await
+    }
+
+    /// As above, with 8.8.8.8 as a second step.
+    async fn in_two_steps(rollback_on_failure: bool, writes: &[Does]) -> Self {
+        let mut plan = dns_plan(1, Environment::Lab, &["r1"]);
+        plan.waves[0][0].operations.push(operation("9.9.9.9", "8.8.8.8"));
+        plan.rollback_on_failure = rollback_on_failure;
+        Self::of(plan, writes).await
+    }
+
+    async fn of(plan: Plan, writes: &[Does]) -> Self {
         let log = EventLog::in_memory(Signer::generate());
         let options = Options { rules: Rules::default(), snapshots: None };
         let (engine, running) = Engine::start(log, Views::default(), options);
@@ -148,14 +188,15 @@ impl Story {
             logins: Vec::new(),
         };
         engine.submit(agent(), add).await.unwrap();
-        let plan = Box::new(dns_plan(1, Environment::Lab, &["r1"]));
+        let step_ids = (1..).map(step_id).take(plan.waves[0][0].operations.len()).collect();
+        let plan = Box::new(plan);
         let policy = Some("immediate_writes:lab".to_owned());
         let propose = Command::ProposePlan { plan, approval_token_sha256: String::new(), policy };
         engine.submit(agent(), propose).await.unwrap();
         let start = Command::StartJob {
             plan_id: plan_id(1),
             job_id: job_id(1),
-            step_ids: vec![step_id(1)],
+            step_ids,
             approval_token_sha256: None,
         };
         engine.submit(agent(), start).await.unwrap();
@@ -163,6 +204,7 @@ impl Story {
             servers: "1.1.1.1".into(),
             writes: writes.iter().copied().collect(),
             unreadable: 0,
+            then: None,
             log: vec![],
             digests: vec![],
         })));
@@ -337,4 +379,101 @@ async fn a_router_that_changed_since_makes_the_plan_stale() {
     let status = story.engine.view(|views| views.state.plans[&plan_id(1)].status);
     assert_eq!(status, crate::domain::plan::PlanStatus::Stale);
     story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_applied_is_undone_when_a_later_step_is_refused() {
+    let story = Story::in_two_steps(true, &[Does::Apply, Does::Refuse]).await;
+    let job = story.play().await;
+    assert_eq!(job.status, JobStatus::RolledBack);
+    assert_eq!(
+        story.facts(),
+        [
+            "job Running",
+            "started",
+            "Applied",
+            "started",
+            "Refused",
+            "job RollingBack",
+            "started",
+            "Undone",
+            "job RolledBack"
+        ]
+    );
+    assert_eq!(story.router().servers, "1.1.1.1");
+    assert!(
+        story.router().digests.iter().all(|(ticket, sent)| ticket == sent),
+        "the undo has its own intent"
+    );
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_whose_answer_is_lost_is_settled_by_reading() {
+    for lost in [Does::ApplyAndLoseTheAnswer, Does::LoseTheRequest, Does::NotReachable] {
+        let story = Story::in_two_steps(true, &[Does::Apply, Does::Refuse, lost]).await;
+        let job = story.play().await;
+        assert_eq!(job.status, JobStatus::RolledBack);
+        assert_eq!(story.router().servers, "1.1.1.1");
+        story.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_waits_for_a_silent_router_without_filling_the_log() {
+    let silent = Does::RefuseAndThen(Then::Silent(40));
+    let story = Story::in_two_steps(true, &[Does::Apply, silent]).await;
+    let job = story.play().await;
+    assert_eq!(job.status, JobStatus::RolledBack);
+    assert_eq!(
+        story.facts()[5..],
+        ["job RollingBack", "job Stuck", "job RollingBack", "started", "Undone", "job RolledBack"]
+    );
+    assert_eq!(story.router().servers, "1.1.1.1");
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_changed_since_is_not_undone_blindly() {
+    let changed = Does::RefuseAndThen(Then::Other("203.0.113.7"));
+    let story = Story::in_two_steps(true, &[Does::Apply, changed]).await;
+    let job = story.play().await;
+    assert_eq!((job.status, job.steps[0].status), (JobStatus::Stuck, StepStatus::Diverged));
+    assert_eq!(story.router().servers, "203.0.113.7");
+    assert_eq!(story.router().log.iter().filter(|word| *word == "write").count(), 2, "no undo was sent");
+    story.end().await;
+
+    let undone = Does::RefuseAndThen(Then::Other("1.1.1.1"));
+    let story = Story::in_two_steps(true, &[Does::Apply, undone]).await;
+    let job = story.play().await;
+    assert_eq!((job.status, job.steps[0].status), (JobStatus::RolledBack, StepStatus::Undone));
+    assert_eq!(
+        story.router().log.iter().filter(|word| *word == "write").count(),
+        2,
+        "nothing was left to send"
+    );
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_never_takes_ends_as_it_is() {
+    let mut writes = vec![Does::Apply, Does::Refuse];
+    writes.extend([Does::SayYesAndDoNothing; 9]);
+    let story = Story::in_two_steps(true, &writes).await;
+    let job = story.play().await;
+    assert_eq!((job.status, job.steps[0].status), (JobStatus::PartiallyRolledBack, StepStatus::Applied));
+    assert_eq!(story.router().servers, "9.9.9.9");
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_keeps_what_was_applied_is_not_rolled_back() {
+    let changed = Does::ApplyAndThen(Then::Other("203.0.113.7"));
+    for (writes, servers) in [(&[Does::Apply, Does::Refuse][..], "9.9.9.9"), (&[changed], "203.0.113.7")] {
+        let story = Story::in_two_steps(false, writes).await;
+        let job = story.play().await;
+        assert_eq!(job.status, JobStatus::Failed);
+        assert_eq!(story.router().servers, servers);
+        story.end().await;
+    }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    changes::diff_lines,
+    changes::{ShownOperation, diff_lines},
     domain::device::Device,
     failure::Failure,
     tools::context::{Changed, Cx, PlanToApprove},
@@ -26,8 +26,7 @@ pub struct Outcome {
     pub planned_changes: Vec<String>,
     /// Exactly what would be sent (dry run only).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    #[schemars(with = "Vec<serde_json::Value>")]
-    pub operations: Vec<Operation>,
+    pub operations: Vec<ShownOperation>,
     /// The job that applied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
@@ -65,7 +64,9 @@ impl Outcome {
         let Some(operation) = operation else { return Ok(base) };
         let summary = format!("{summary} of {}", device.device_id);
         Ok(match cx.change(device, summary, risk, vec![operation], dry_run).await? {
-            Changed::DryRun(operations) => Self { operations, ..base },
+            Changed::DryRun(operations) => {
+                Self { operations: operations.iter().map(ShownOperation::from).collect(), ..base }
+            }
             Changed::Applied { job_id, plan_id } => {
                 Self { changed: true, job_id: Some(job_id), plan_id: Some(plan_id), ..base }
             }

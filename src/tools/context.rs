@@ -346,8 +346,8 @@ impl Cx {
         if job.status == JobStatus::Completed {
             return Ok(());
         }
-        let step =
-            job.steps.iter().find(|step| !matches!(step.status, StepStatus::Applied | StepStatus::Waiting));
+        let fine = [StepStatus::Applied, StepStatus::Waiting, StepStatus::Undone];
+        let step = job.steps.iter().find(|step| !fine.contains(&step.status));
         let known = step
             .and_then(|step| step.code.as_deref())
             .and_then(|word| Code::ALL.iter().copied().find(|code| code.as_str() == word));

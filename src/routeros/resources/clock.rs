@@ -2,23 +2,23 @@
 
 use crate::routeros::{
     compat::Field,
-    resources::{Reading, Record, flag, text},
-    text::clean,
+    resources::{Reading, Record, flag},
+    text::Untrusted,
 };
 
 /// The router's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
     /// Local time, as told.
-    pub time: String,
+    pub time: Untrusted,
     /// Local date, as told (the form changed in 7.10).
-    pub date: String,
+    pub date: Untrusted,
     /// Such as `Europe/Berlin`.
-    pub time_zone_name: String,
+    pub time_zone_name: Untrusted,
     /// Finds its zone by itself.
     pub time_zone_autodetect: bool,
     /// Such as `+01:00`.
-    pub gmt_offset: String,
+    pub gmt_offset: Untrusted,
     /// Summer time now.
     pub dst_active: bool,
 }
@@ -36,11 +36,11 @@ impl Reading for Clock {
 
     fn from_row(row: &Record<'_>) -> Self {
         Self {
-            time: clean(text(row, "time")),
-            date: clean(text(row, "date")),
-            time_zone_name: clean(text(row, "time-zone-name")),
+            time: row.untrusted("time"),
+            date: row.untrusted("date"),
+            time_zone_name: row.untrusted("time-zone-name"),
             time_zone_autodetect: flag(row, "time-zone-autodetect"),
-            gmt_offset: clean(text(row, "gmt-offset")),
+            gmt_offset: row.untrusted("gmt-offset"),
             dst_active: flag(row, "dst-active"),
         }
     }

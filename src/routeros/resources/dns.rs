@@ -3,6 +3,7 @@
 use crate::routeros::{
     compat::Field,
     resources::{Reading, Record, flag, number, text},
+    text::{Exact, Untrusted},
     value::{list, size},
 };
 
@@ -10,9 +11,9 @@ use crate::routeros::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsSettings {
     /// Servers set by people, in order.
-    pub servers: Vec<String>,
+    pub servers: Vec<Exact>,
     /// Servers learnt from DHCP or PPP.
-    pub dynamic_servers: Vec<String>,
+    pub dynamic_servers: Vec<Untrusted>,
     /// Answers to others.
     pub allow_remote_requests: bool,
     /// Size of the cache, in KiB.
@@ -35,12 +36,11 @@ impl Reading for DnsSettings {
     ];
 
     fn from_row(row: &Record<'_>) -> Self {
-        let names = |key| list(text(row, key)).into_iter().map(str::to_owned).collect();
         // REST says `2048`, exports say `2048KiB`.
         let kib = |key| row.get(key).and_then(|value| size(value, 1024)).map(|bytes| bytes / 1024);
         Self {
-            servers: names("servers"),
-            dynamic_servers: names("dynamic-servers"),
+            servers: list(text(row, "servers")).into_iter().map(Exact::new).collect(),
+            dynamic_servers: row.list("dynamic-servers"),
             allow_remote_requests: flag(row, "allow-remote-requests"),
             cache_size_kib: kib("cache-size"),
             cache_used_kib: kib("cache-used"),

@@ -2,8 +2,8 @@
 
 use crate::routeros::{
     compat::{Field, Presence, Versions},
-    resources::{Reading, Record, text},
-    text::clean,
+    resources::{Reading, Record},
+    text::Untrusted,
     value::decimal,
 };
 
@@ -11,7 +11,7 @@ use crate::routeros::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sensor {
     /// Such as `temperature`, `cpu-temperature`, `voltage`.
-    pub name: String,
+    pub name: Untrusted,
     /// Its figure; `None` when it says a word (`ok`, `no-input`).
     pub value: Option<f64>,
 }
@@ -22,7 +22,7 @@ impl Reading for Sensor {
     const FIELDS: &'static [Field] = &[Field::must("name"), Field::may("value")];
 
     fn from_row(row: &Record<'_>) -> Self {
-        Self { name: clean(text(row, "name")), value: row.get("value").and_then(|value| decimal(value)) }
+        Self { name: row.untrusted("name"), value: row.get("value").and_then(|value| decimal(value)) }
     }
 }
 
@@ -31,7 +31,7 @@ impl Reading for Sensor {
 pub fn hottest(sensors: &[Sensor]) -> Option<f64> {
     sensors
         .iter()
-        .filter(|sensor| sensor.name.contains("temperature"))
+        .filter(|sensor| sensor.name.expose().contains("temperature"))
         .filter_map(|sensor| sensor.value)
         .reduce(f64::max)
 }
@@ -39,5 +39,5 @@ pub fn hottest(sensors: &[Sensor]) -> Option<f64> {
 /// The supply voltage, in volts.
 #[must_use]
 pub fn voltage(sensors: &[Sensor]) -> Option<f64> {
-    sensors.iter().find(|sensor| sensor.name == "voltage").and_then(|sensor| sensor.value)
+    sensors.iter().find(|sensor| sensor.name.expose() == "voltage").and_then(|sensor| sensor.value)
 }

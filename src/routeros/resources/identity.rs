@@ -3,14 +3,14 @@
 use crate::routeros::{
     compat::Field,
     resources::{Reading, Record, text},
-    text::Untrusted,
+    text::{Exact, Untrusted},
 };
 
 /// The router's own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// As kept on the router, for comparing.
-    pub raw: String,
+    pub raw: Exact,
     /// For showing.
     pub name: Untrusted,
 }
@@ -20,6 +20,6 @@ impl Reading for Identity {
     const FIELDS: &'static [Field] = &[Field::must("name")];
 
     fn from_row(row: &Record<'_>) -> Self {
-        Self { raw: text(row, "name").to_owned(), name: Untrusted::new(text(row, "name")) }
+        Self { raw: Exact::new(text(row, "name")), name: row.untrusted("name") }
     }
 }

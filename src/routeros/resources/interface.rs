@@ -3,20 +3,20 @@
 use crate::routeros::{
     compat::Field,
     resources::{Reading, Record, flag, number, text},
-    text::{Untrusted, clean},
+    text::{Exact, Untrusted},
 };
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// RouterOS's id.
-    pub id: String,
+    pub id: Untrusted,
     /// Name as kept on the router, for asking about it.
-    pub raw_name: String,
+    pub raw_name: Exact,
     /// Name. May hold spaces and slashes.
     pub name: Untrusted,
     /// Such as `ether`, `bridge`, `vlan`.
-    pub kind: String,
+    pub kind: Untrusted,
     /// Has a link.
     pub running: bool,
     /// Switched off.
@@ -32,7 +32,7 @@ pub struct Interface {
     /// Largest layer-2 MTU, in bytes.
     pub max_l2mtu: Option<u64>,
     /// Hardware address.
-    pub mac_address: String,
+    pub mac_address: Untrusted,
     /// When its link last came up, in the router's own time.
     pub last_link_up_time: Option<Untrusted>,
 }
@@ -56,18 +56,18 @@ impl Reading for Interface {
 
     fn from_row(row: &Record<'_>) -> Self {
         Self {
-            id: clean(text(row, ".id")),
-            raw_name: text(row, "name").to_owned(),
-            name: Untrusted::new(text(row, "name")),
-            kind: clean(text(row, "type")),
+            id: row.untrusted(".id"),
+            raw_name: Exact::new(text(row, "name")),
+            name: row.untrusted("name"),
+            kind: row.untrusted("type"),
             running: flag(row, "running"),
             disabled: flag(row, "disabled"),
-            comment: Untrusted::new(text(row, "comment")),
+            comment: row.untrusted("comment"),
             mtu: number(row, "mtu"),
             actual_mtu: number(row, "actual-mtu"),
             l2mtu: number(row, "l2mtu"),
             max_l2mtu: number(row, "max-l2mtu"),
-            mac_address: clean(text(row, "mac-address")),
+            mac_address: row.untrusted("mac-address"),
             last_link_up_time: row.some("last-link-up-time"),
         }
     }

@@ -38,7 +38,7 @@ pub mod wireless;
 
 use crate::routeros::{
     compat::{Field, Presence},
-    error::RouterError,
+    error::{Garble, RouterError},
     port::{Reply, Row},
 };
 
@@ -66,7 +66,7 @@ pub trait Reading: Sized {
     fn read(row: &Row) -> Result<Self, RouterError> {
         match Self::FIELDS.iter().find(|field| field.required && !row.contains_key(field.name)) {
             None => Ok(Self::from_row(&Record::new(row, Self::FIELDS))),
-            Some(field) => Err(RouterError::Garbled(format!("{} without `{}`", Self::MENU, field.name))),
+            Some(field) => Err(Garble::Without { menu: Self::MENU, property: field.name }.into()),
         }
     }
 
@@ -76,7 +76,7 @@ pub trait Reading: Sized {
     /// `Garbled` when there is none or it lacks a required key.
     fn one(reply: &Reply) -> Result<Self, RouterError> {
         let row = reply.rows.first();
-        row.map_or_else(|| Err(RouterError::Garbled(format!("{} is empty", Self::MENU))), Self::read)
+        row.map_or_else(|| Err(Garble::Empty.into()), Self::read)
     }
 
     /// Every record.

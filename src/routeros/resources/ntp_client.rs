@@ -3,7 +3,7 @@
 use crate::routeros::{
     compat::Field,
     resources::{Reading, Record, flag, number, text},
-    text::clean,
+    text::{Exact, Untrusted},
     value::{decimal, list},
 };
 
@@ -13,13 +13,13 @@ pub struct NtpClient {
     /// Switched on.
     pub enabled: bool,
     /// `unicast`, `broadcast`, …
-    pub mode: String,
+    pub mode: Untrusted,
     /// Servers set by people, in order.
-    pub servers: Vec<String>,
+    pub servers: Vec<Exact>,
     /// `synchronized`, `waiting`, …
-    pub status: String,
+    pub status: Untrusted,
     /// The server it follows now.
-    pub synced_server: Option<String>,
+    pub synced_server: Option<Untrusted>,
     /// That server's stratum.
     pub stratum: Option<u64>,
     /// Offset from that server, in milliseconds.
@@ -39,13 +39,12 @@ impl Reading for NtpClient {
     ];
 
     fn from_row(row: &Record<'_>) -> Self {
-        let some = |key: &str| row.get(key).filter(|text| !text.is_empty()).map(|text| clean(text));
         Self {
             enabled: flag(row, "enabled"),
-            mode: clean(text(row, "mode")),
-            servers: list(text(row, "servers")).into_iter().map(str::to_owned).collect(),
-            status: clean(text(row, "status")),
-            synced_server: some("synced-server"),
+            mode: row.untrusted("mode"),
+            servers: list(text(row, "servers")).into_iter().map(Exact::new).collect(),
+            status: row.untrusted("status"),
+            synced_server: row.some("synced-server"),
             stratum: number(row, "synced-stratum"),
             offset_ms: row.get("system-offset").and_then(|value| decimal(value)),
         }
@@ -56,7 +55,7 @@ impl Reading for NtpClient {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NtpServer {
     /// Address or name.
-    pub address: String,
+    pub address: Untrusted,
     /// Learnt from DHCP.
     pub dynamic: bool,
 }
@@ -66,6 +65,6 @@ impl Reading for NtpServer {
     const FIELDS: &'static [Field] = &[Field::must("address"), Field::may("dynamic")];
 
     fn from_row(row: &Record<'_>) -> Self {
-        Self { address: clean(text(row, "address")), dynamic: flag(row, "dynamic") }
+        Self { address: row.untrusted("address"), dynamic: flag(row, "dynamic") }
     }
 }

@@ -2,19 +2,19 @@
 
 use crate::routeros::{
     compat::Field,
-    resources::{Reading, Record, flag, number, text},
-    text::clean,
+    resources::{Reading, Record, flag, number},
+    text::Untrusted,
 };
 
 /// One package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// Its name.
-    pub name: String,
+    pub name: Untrusted,
     /// Installed version; empty when it is only available.
-    pub version: String,
+    pub version: Untrusted,
     /// When it was built, as told.
-    pub build_time: String,
+    pub build_time: Untrusted,
     /// Bytes, where told.
     pub size: Option<u64>,
     /// Switched off.
@@ -22,7 +22,7 @@ pub struct Package {
     /// Could be installed.
     pub available: bool,
     /// What the next reboot will do, where told.
-    pub scheduled: String,
+    pub scheduled: Untrusted,
 }
 
 impl Reading for Package {
@@ -39,13 +39,13 @@ impl Reading for Package {
 
     fn from_row(row: &Record<'_>) -> Self {
         Self {
-            name: clean(text(row, "name")),
-            version: clean(text(row, "version")),
-            build_time: clean(text(row, "build-time")),
+            name: row.untrusted("name"),
+            version: row.untrusted("version"),
+            build_time: row.untrusted("build-time"),
             size: number(row, "size"),
             disabled: flag(row, "disabled"),
             available: flag(row, "available"),
-            scheduled: clean(text(row, "scheduled")),
+            scheduled: row.untrusted("scheduled"),
         }
     }
 }

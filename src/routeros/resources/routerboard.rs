@@ -2,8 +2,8 @@
 
 use crate::routeros::{
     compat::{Field, Presence, Versions},
-    resources::{Reading, Record, flag, text},
-    text::clean,
+    resources::{Reading, Record, flag},
+    text::Untrusted,
 };
 
 /// The board.
@@ -12,13 +12,13 @@ pub struct Routerboard {
     /// True on MikroTik's own boards.
     pub routerboard: bool,
     /// Model.
-    pub model: String,
+    pub model: Untrusted,
     /// Serial number.
-    pub serial_number: String,
+    pub serial_number: Untrusted,
     /// Firmware in use.
-    pub current_firmware: String,
+    pub current_firmware: Untrusted,
     /// Firmware that an upgrade would write.
-    pub upgrade_firmware: String,
+    pub upgrade_firmware: Untrusted,
 }
 
 impl Reading for Routerboard {
@@ -35,10 +35,10 @@ impl Reading for Routerboard {
     fn from_row(row: &Record<'_>) -> Self {
         Self {
             routerboard: flag(row, "routerboard"),
-            model: clean(text(row, "model")),
-            serial_number: clean(text(row, "serial-number")),
-            current_firmware: clean(text(row, "current-firmware")),
-            upgrade_firmware: clean(text(row, "upgrade-firmware")),
+            model: row.untrusted("model"),
+            serial_number: row.untrusted("serial-number"),
+            current_firmware: row.untrusted("current-firmware"),
+            upgrade_firmware: row.untrusted("upgrade-firmware"),
         }
     }
 }

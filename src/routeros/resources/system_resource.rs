@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::routeros::{
     compat::Field,
-    resources::{Reading, Record, number, text},
-    text::clean,
+    resources::{Reading, Record, number},
+    text::Untrusted,
     value::duration,
 };
 
@@ -15,7 +15,7 @@ pub struct SystemResource {
     /// Since boot.
     pub uptime: Option<Duration>,
     /// As told, such as `7.20.8 (long-term)`.
-    pub version: String,
+    pub version: Untrusted,
     /// Load in percent.
     pub cpu_load: Option<u64>,
     /// Cores.
@@ -29,9 +29,9 @@ pub struct SystemResource {
     /// Bytes.
     pub total_disk: Option<u64>,
     /// Such as `RB5009UG+S+`.
-    pub board_name: String,
+    pub board_name: Untrusted,
     /// Such as `arm64`.
-    pub architecture: String,
+    pub architecture: Untrusted,
 }
 
 impl Reading for SystemResource {
@@ -52,15 +52,15 @@ impl Reading for SystemResource {
     fn from_row(row: &Record<'_>) -> Self {
         Self {
             uptime: row.get("uptime").and_then(|value| duration(value)),
-            version: clean(text(row, "version")),
+            version: row.untrusted("version"),
             cpu_load: number(row, "cpu-load"),
             cpu_count: number(row, "cpu-count"),
             free_memory: number(row, "free-memory"),
             total_memory: number(row, "total-memory"),
             free_disk: number(row, "free-hdd-space"),
             total_disk: number(row, "total-hdd-space"),
-            board_name: clean(text(row, "board-name")),
-            architecture: clean(text(row, "architecture-name")),
+            board_name: row.untrusted("board-name"),
+            architecture: row.untrusted("architecture-name"),
         }
     }
 }

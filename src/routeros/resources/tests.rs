@@ -126,7 +126,7 @@ fn captured_answers_are_read() {
     let address = IpAddress::one(&capture("rest_put_ip_address_201.json").unwrap()).unwrap();
     assert_eq!(address.actual_interface.unwrap().expose(), "guest");
     let resource = SystemResource::one(&capture("rest_system_resource_7.1beta4.json").unwrap()).unwrap();
-    assert_eq!(resource.version, "7.1beta4 (development)");
+    assert_eq!(resource.version.expose(), "7.1beta4 (development)");
 }
 
 #[test]

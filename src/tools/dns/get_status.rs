@@ -44,7 +44,7 @@ impl Tool for GetDnsStatus {
         let dns = cx.router(&device.device_id).read::<DnsSettings>().await?;
         Ok(Answer {
             dns_servers: Untrusted::all(&dns.servers),
-            dynamic_servers: Untrusted::all(&dns.dynamic_servers),
+            dynamic_servers: dns.dynamic_servers,
             allow_remote_requests: dns.allow_remote_requests,
             cache_size_kb: dns.cache_size_kib,
             cache_used_kb: dns.cache_used_kib,

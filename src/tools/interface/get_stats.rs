@@ -75,8 +75,12 @@ impl Tool for GetInterfaceStats {
         let window = window(params.limit.0, params.cursor.as_deref())?;
         let device = cx.device(&params.device_id)?;
         let router = cx.router(&device.device_id);
-        let known: Vec<String> =
-            router.records::<Interface>(&[]).await?.into_iter().map(|interface| interface.raw_name).collect();
+        let known: Vec<String> = router
+            .records::<Interface>(&[])
+            .await?
+            .into_iter()
+            .map(|it| it.raw_name.as_sent().to_owned())
+            .collect();
         let wanted = match params.interface_names {
             None => known,
             Some(List(names)) => chosen(names, &known)?,

@@ -34,9 +34,9 @@ impl Targets for Params {
 /// An interface as listed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Listed {
-    id: String,
+    id: Untrusted,
     name: Untrusted,
-    r#type: String,
+    r#type: Untrusted,
     running: bool,
     disabled: bool,
     comment: Untrusted,
@@ -45,7 +45,7 @@ pub struct Listed {
     actual_mtu: Option<u64>,
     l2mtu: Option<u64>,
     max_l2mtu: Option<u64>,
-    mac_address: String,
+    mac_address: Untrusted,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

@@ -7,9 +7,9 @@ use crate::routeros::{resources::interface::Interface, text::Untrusted};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Shown {
-    id: String,
+    id: Untrusted,
     name: Untrusted,
-    r#type: String,
+    r#type: Untrusted,
     running: bool,
     disabled: bool,
     comment: Untrusted,
@@ -18,7 +18,7 @@ pub struct Shown {
     actual_mtu: Option<u64>,
     l2mtu: Option<u64>,
     max_l2mtu: Option<u64>,
-    mac_address: String,
+    mac_address: Untrusted,
     /// In the router's own time.
     last_link_up_time: Option<Untrusted>,
 }

@@ -84,11 +84,11 @@ impl Tool for GetRecentLogs {
         let between = if start.is_some() || end.is_some() {
             // Lines carry the router's own time, and older releases leave the date out.
             let clock = router.read::<Clock>().await?;
-            let today = date_only(&clock.date).ok_or_else(|| {
+            let today = date_only(clock.date.expose()).ok_or_else(|| {
                 Failure::new(Code::DeviceGarbled, "this router's date cannot be read")
                     .device(&device.device_id)
             })?;
-            let offset = offset(&clock.gmt_offset);
+            let offset = offset(clock.gmt_offset.expose());
             let local = |instant: Instant| instant.local(offset);
             Some(Between { start: start.map(local), end: end.map(local), today })
         } else {

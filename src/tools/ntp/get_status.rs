@@ -56,11 +56,11 @@ impl Tool for GetNtpStatus {
             dynamic_servers: servers
                 .into_iter()
                 .filter(|server| server.dynamic)
-                .map(|server| Untrusted::new(&server.address))
+                .map(|server| server.address)
                 .collect(),
-            mode: Untrusted::new(&ntp.mode),
-            status: Untrusted::new(&ntp.status),
-            synced_server: ntp.synced_server.as_deref().map(Untrusted::new),
+            mode: ntp.mode,
+            status: ntp.status,
+            synced_server: ntp.synced_server,
             stratum: ntp.stratum,
             offset_ms: ntp.offset_ms,
             transport: "rest",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::principal::Kind,
     failure::{Code, Failure},
+    routeros::text::Untrusted,
     tools::{
         context::Cx,
         operator::ADMIN,
@@ -41,8 +42,8 @@ impl Targets for Params {
 pub struct Answer {
     /// Compare with the router's own before trusting it.
     spki_sha256: Option<String>,
-    subject: Option<String>,
-    names: Vec<String>,
+    subject: Option<Untrusted>,
+    names: Vec<Untrusted>,
     not_after: Option<String>,
     self_signed: bool,
 }

@@ -3,14 +3,13 @@
 use events::{
     device::Environment,
     ids::{DeviceId, JobId, Moment, PlanId},
-    operation::Operation,
     plan::{ApprovedBy, Risk, RiskLevel},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    changes::diff_lines,
+    changes::{ShownOperation, diff_lines},
     domain::{
         State,
         plan::{PlanState, PlanStatus},
@@ -45,8 +44,7 @@ pub struct Part {
     changes: Vec<String>,
     risk: Risk,
     /// Exactly what is sent, with undo and expectations.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    operations: Vec<Operation>,
+    operations: Vec<ShownOperation>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -84,7 +82,7 @@ pub(in crate::tools) fn shown(plan: &PlanState, at: Moment) -> Answer {
             wave: number,
             changes: part.operations.iter().flat_map(diff_lines).collect(),
             risk: part.risk.clone(),
-            operations: part.operations.clone(),
+            operations: part.operations.iter().map(ShownOperation::from).collect(),
         })
     });
     Answer {

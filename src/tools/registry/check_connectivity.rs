@@ -9,6 +9,7 @@ use crate::{
     routeros::{
         compat::Endpoint,
         resources::{identity::Identity, routerboard::Routerboard, system_resource::SystemResource},
+        text::Untrusted,
     },
     tools::{
         context::Cx,
@@ -28,7 +29,7 @@ pub struct Answer {
     fallback_used: bool,
     attempted_transports: Vec<&'static str>,
     response_time_ms: Option<f64>,
-    routeros_version: Option<String>,
+    routeros_version: Option<Untrusted>,
     /// What to try next.
     suggestions: Vec<String>,
 }
@@ -102,16 +103,17 @@ pub(super) async fn identify(cx: &Cx, device_id: &events::ids::DeviceId, resourc
     let router = cx.router(device_id);
     let Ok(identity) = router.read::<Identity>().await else { return };
     let board = router.read_all_if_any::<Routerboard>().await.unwrap_or_default().into_iter().next();
+    let kept = |text: &Untrusted| text.expose().to_owned();
     let identification = events::device::Identification {
-        routeros_version: resource.version.clone(),
+        routeros_version: kept(&resource.version),
         hardware_model: board
             .as_ref()
-            .map(|b| b.model.clone())
-            .filter(|m| !m.is_empty())
-            .unwrap_or_else(|| resource.board_name.clone()),
-        architecture: resource.architecture.clone(),
-        system_identity: identity.name.expose().to_owned(),
-        serial_number: board.map(|b| b.serial_number).unwrap_or_default(),
+            .map(|board| kept(&board.model))
+            .filter(|model| !model.is_empty())
+            .unwrap_or_else(|| kept(&resource.board_name)),
+        architecture: kept(&resource.architecture),
+        system_identity: kept(&identity.name),
+        serial_number: board.map(|board| kept(&board.serial_number)).unwrap_or_default(),
     };
     let differs = cx.view(|views| {
         views.state.devices.get(device_id).is_some_and(|device| device.identification != identification)

@@ -210,8 +210,8 @@ mod tests {
             total_memory: Some(1000),
             free_disk: Some(900),
             total_disk: Some(1000),
-            board_name: String::new(),
-            architecture: String::new(),
+            board_name: "".into(),
+            architecture: "".into(),
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::device::Device,
     failure::Failure,
+    routeros::text::Untrusted,
     tools::{
         context::Cx,
         page,
@@ -50,8 +51,8 @@ pub struct Listed {
     environment: Environment,
     status: DeviceStatus,
     /// Empty until first contact.
-    routeros_version: String,
-    hardware_model: String,
+    routeros_version: Untrusted,
+    hardware_model: Untrusted,
     tags: BTreeMap<String, String>,
     allow_advanced_writes: bool,
     allow_professional_workflows: bool,
@@ -68,8 +69,8 @@ impl From<&Device> for Listed {
             management_port: settings.management_port,
             environment: settings.environment,
             status: device.status,
-            routeros_version: device.identification.routeros_version.clone(),
-            hardware_model: device.identification.hardware_model.clone(),
+            routeros_version: Untrusted::new(&device.identification.routeros_version),
+            hardware_model: Untrusted::new(&device.identification.hardware_model),
             tags: settings.tags.clone(),
             allow_advanced_writes: allows(Capability::AdvancedWrites),
             allow_professional_workflows: allows(Capability::ProfessionalWorkflows),

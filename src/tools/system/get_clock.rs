@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::{compat::Endpoint, resources::clock::Clock},
+    routeros::{compat::Endpoint, resources::clock::Clock, text::Untrusted},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -15,10 +15,10 @@ use crate::{
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
-    date: String,
-    time: String,
-    time_zone_name: String,
-    gmt_offset: String,
+    date: Untrusted,
+    time: Untrusted,
+    time_zone_name: Untrusted,
+    gmt_offset: Untrusted,
     time_zone_autodetect: bool,
     dst_active: bool,
     transport: &'static str,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    routeros::{compat::Endpoint, resources::package::Package},
+    routeros::{compat::Endpoint, resources::package::Package, text::Untrusted},
     tools::{
         context::Cx,
         params::OneDevice,
@@ -16,15 +16,15 @@ use crate::{
 /// A package as told.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Listed {
-    name: String,
+    name: Untrusted,
     installed: bool,
     available: bool,
-    version: String,
-    build_time: String,
+    version: Untrusted,
+    build_time: Untrusted,
     size_bytes: Option<u64>,
     disabled: bool,
     /// What the next reboot will do, or empty.
-    scheduled: String,
+    scheduled: Untrusted,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
