@@ -12,8 +12,14 @@ pub mod lanes;
 pub mod port;
 pub mod resources;
 mod rest;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod turn;
 pub mod value;
 pub mod vault;
+#[cfg(test)]
+mod wire_tests;
