@@ -1,11 +1,12 @@
 //! Which addresses may be called at all: the guard against being sent to our own house.
 //!
-//! Judges addresses only; names were resolved once, when the device was registered.
+//! Judges addresses only; devices are registered by address, so no name is ever looked up.
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
     str::FromStr,
+    sync::LazyLock,
 };
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -137,6 +138,22 @@ pub fn address_allowed(ip: IpAddr, allow: &[Network], allow_loopback: bool) -> R
     }
 }
 
+/// True when an address is one of this machine's: only such an address can be bound. Says no where the system lets foreign
+/// addresses be bound as well.
+#[must_use]
+pub fn is_own(ip: IpAddr) -> bool {
+    /// Addresses for documentation (RFC 5737, RFC 3849) belong to nobody.
+    static ANYTHING_BINDS: LazyLock<bool> = LazyLock::new(|| {
+        binds(Ipv4Addr::new(192, 0, 2, 1).into())
+            || binds(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
+    });
+    binds(ip) && !*ANYTHING_BINDS
+}
+
+fn binds(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
 /// IPv4 inside IPv6: mapped, compatible, NAT64, 6to4, Teredo.
 fn carries_v4(ip: Ipv6Addr) -> bool {
     let s = ip.segments();
@@ -186,6 +203,16 @@ mod tests {
         assert!(allowed("127.0.0.1", &["10.0.0.0/8"], true));
         assert!(allowed("::1", &[], true));
         assert!(!allowed("::ffff:127.0.0.1", &[], true));
+    }
+
+    #[test]
+    fn this_machine_knows_its_own_addresses() {
+        // No packet is sent: connecting a datagram socket only asks for the way.
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let own = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()).map(|at| at.ip());
+        assert!(is_own([127, 0, 0, 1].into()));
+        assert!(own.is_err() || is_own(own.unwrap()));
+        assert!(!is_own([192, 0, 2, 7].into()) && !is_own("2001:db8::7".parse().unwrap()));
     }
 
     #[test]

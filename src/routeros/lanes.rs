@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::routeros::{
-    address::{AddressRefused, Network, address_allowed},
+    address::{AddressRefused, Network, address_allowed, is_own},
     error::RouterError,
     hosts::Hosts,
     json::Body,
@@ -51,7 +51,7 @@ const LANES_IDLE_MAX: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Routers may live on 127.0.0.0/8 and ::1 (simulated ones do). Default false.
+    /// Routers may live on this machine: on 127.0.0.0/8, ::1 and its own addresses (simulated ones do). Default false.
     pub allow_loopback: bool,
     /// Networks in which routers may live; empty means any host address. Default empty.
     pub allow_networks: Vec<Network>,
@@ -152,9 +152,18 @@ impl Lanes {
         Ok(target)
     }
 
+    /// Routers live elsewhere: never at an address of this machine, whose own doors listen there.
+    fn judged(&self, ip: IpAddr) -> Result<(), AddressRefused> {
+        let Options { allow_networks, allow_loopback, .. } = &self.options;
+        address_allowed(ip, allow_networks, *allow_loopback)?;
+        if !allow_loopback && is_own(ip) {
+            return Err(AddressRefused { ip, why: "it is this machine" });
+        }
+        Ok(())
+    }
+
     fn allowed(&self, ip: IpAddr) -> Result<(), RouterError> {
-        address_allowed(ip, &self.options.allow_networks, self.options.allow_loopback)
-            .map_err(|refused| RouterError::AddressRefused { why: refused.why })
+        self.judged(ip).map_err(|refused| RouterError::AddressRefused { why: refused.why })
     }
 
     /// The login for a purpose. Where no write login is kept, the read login writes; jobs read with the user that
@@ -374,6 +383,6 @@ impl Prober for Arc<Lanes> {
     }
 
     fn may_live_at(&self, ip: IpAddr) -> Result<(), AddressRefused> {
-        address_allowed(ip, &self.options.allow_networks, self.options.allow_loopback)
+        self.judged(ip)
     }
 }

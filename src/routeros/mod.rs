@@ -13,7 +13,7 @@ pub mod port;
 pub mod resources;
 mod rest;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod text;
 pub mod tls;
 #[cfg(test)]

@@ -336,13 +336,25 @@ impl Cx {
     /// Waits for a job's end and turns a bad one into a failure.
     ///
     /// # Errors
-    /// `device_refused`, `in_doubt`, `step_diverged`, `plan_stale`, `job_failed`, each with the job's id.
+    /// `device_refused`, `in_doubt`, `step_diverged`, `plan_stale`, `job_failed`, and `deadline_exceeded` when the job goes
+    /// on after the call's time; each with the job's id.
     pub async fn finish(&self, job_id: JobId, device_id: &DeviceId) -> Result<(), Failure> {
         let settled = self.shared.engine.wait_until(|views| {
             let job = views.state.jobs.get(&job_id)?;
             (job.status.is_over() || job.status == JobStatus::Stuck).then(|| job.clone())
         });
-        let job = settled.await?;
+        let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
+        let Ok(settled) = tokio::time::timeout(patience, settled).await else {
+            let plan_id = self.view(|views| views.state.jobs.get(&job_id).map(|job| job.plan_id.to_string()));
+            return Err(Failure::new(
+                Code::DeadlineExceeded,
+                format!("{job_id} goes on: its router has not answered in time"),
+            )
+            .hint("job_status tells where it stands; nothing is sent twice")
+            .details(serde_json::json!({ "job_id": job_id, "plan_id": plan_id }))
+            .device(device_id));
+        };
+        let job = settled?;
         if job.status == JobStatus::Completed {
             return Ok(());
         }

@@ -10,6 +10,8 @@ pub mod call;
 pub mod catalog;
 mod change;
 pub mod context;
+#[cfg(test)]
+mod context_tests;
 pub mod dhcp;
 pub mod dns;
 pub mod firewall;

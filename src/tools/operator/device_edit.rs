@@ -84,7 +84,10 @@ impl Tool for DeviceEdit {
             allow.dedup();
             settings.capabilities = allow;
         }
-        settings.management_ip = params.management_ip.unwrap_or(settings.management_ip);
+        if let Some(ip) = params.management_ip {
+            cx.prober().may_live_at(ip).map_err(|why| Failure::param("management_ip", why))?;
+            settings.management_ip = ip;
+        }
         settings.management_port = params.management_port.unwrap_or(settings.management_port);
         settings.environment = params.environment.unwrap_or(settings.environment);
         settings.tags = params.tags.unwrap_or(settings.tags);
