@@ -14,7 +14,7 @@ use events::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Login, Refusal, State},
+    domain::{Login, Refusal, Seen, State},
     failure::Code,
 };
 
@@ -126,11 +126,19 @@ pub(super) fn add(
 pub(super) fn edit(
     state: &State,
     device_id: DeviceId,
+    seen: &Seen,
     settings: DeviceSettings,
     trust: Option<Trust>,
     logins: Vec<Login>,
 ) -> Result<Vec<Event>, Refusal> {
     let device = state.device(&device_id)?;
+    // All settings are replaced, so what another person changed meanwhile would be undone without a word.
+    if device.settings != seen.settings || (!logins.is_empty() && device.credentials != seen.logins) {
+        return Err(Refusal::new(
+            Code::Conflict,
+            format!("device `{device_id}` was changed by somebody else meanwhile; look at it and repeat"),
+        ));
+    }
     let mut events: Vec<Event> = Vec::new();
     if device.settings != settings {
         check(state, &device_id, &settings)?;

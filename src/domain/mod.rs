@@ -84,6 +84,21 @@ pub struct Login {
     pub username: String,
 }
 
+/// A device as it was when somebody decided to change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its settings.
+    pub settings: DeviceSettings,
+    /// Its logins: record and router user.
+    pub logins: BTreeMap<Purpose, (CredentialId, String)>,
+}
+
+impl From<&device::Device> for Seen {
+    fn from(device: &device::Device) -> Self {
+        Self { settings: device.settings.clone(), logins: device.credentials.clone() }
+    }
+}
+
 /// A wish. Identity comes with it from the door, never inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -102,6 +117,8 @@ pub enum Command {
     EditDevice {
         /// Which device.
         device_id: DeviceId,
+        /// What the wish was made from: refused when somebody changed it meanwhile.
+        seen: Box<Seen>,
         /// All settings from now on.
         settings: DeviceSettings,
         /// How it is recognised from now on.
@@ -279,8 +296,8 @@ pub fn decide(
         Command::AddDevice { device_id, settings, trust, logins } => {
             device::add(state, device_id, settings, trust, logins)
         }
-        Command::EditDevice { device_id, settings, trust, logins } => {
-            device::edit(state, device_id, settings, trust, logins)
+        Command::EditDevice { device_id, seen, settings, trust, logins } => {
+            device::edit(state, device_id, &seen, settings, trust, logins)
         }
         Command::RemoveDevice { device_id, reason } => device::remove(state, device_id, reason),
         Command::TrustDevice { device_id, trust } => device::trust(state, device_id, trust),

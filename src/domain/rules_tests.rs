@@ -10,7 +10,7 @@ use events::{
 
 use crate::{
     domain::{
-        Command,
+        Command, Seen,
         job::{ATTEMPTS_MAX, Need, next},
         plan::{PlanStatus, hash},
         testing::{
@@ -189,9 +189,10 @@ fn a_plan_is_for_the_environment_it_was_made_in() {
         .next()
         .map(|device| (device.device_id.clone(), device.settings.clone()))
         .unwrap();
+    let seen = Box::new(Seen::from(&given.state.devices[&device_id]));
     moved.environment =
         if moved.environment == Environment::Lab { Environment::Prod } else { Environment::Lab };
-    let edit = Command::EditDevice { device_id, settings: moved, trust: None, logins: Vec::new() };
+    let edit = Command::EditDevice { device_id, seen, settings: moved, trust: None, logins: Vec::new() };
     given.when(&agent(), edit);
     given.refused(&agent(), start(Some("t0")), Code::PlanStale);
 }

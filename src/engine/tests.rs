@@ -2,15 +2,15 @@
 
 use events::{
     checkpoint::Signer,
-    device::Environment,
+    device::{Environment, Purpose},
     event::Keep,
-    ids::{CommandId, Seq},
-    log::EventLog,
+    ids::{CommandId, CredentialId, Seq},
+    log::{EventLog, SideTable, SideWrite},
 };
 
 use crate::{
     domain::{
-        Command, Rules, State,
+        Command, Login, Rules, Seen, State,
         testing::{NOON, agent, device_id, settings},
     },
     engine::{Engine, Options, Running, Wish, digest_of},
@@ -140,4 +140,47 @@ async fn what_was_queued_is_kept_when_the_engine_stops() {
         }
     }
     assert_eq!(engine.view(|views| views.state.devices.len()), kept, "kept if and only if answered so");
+}
+
+#[tokio::test]
+async fn edits_at_once_lose_nothing_and_leave_no_sealed_row_behind() {
+    let (engine, running) = start();
+    engine.submit(agent(), add(1)).await.unwrap();
+    let edit = |engine: Engine, n: u128, tries: u128| async move {
+        let device = engine.view(|views| views.state.devices[&device_id("r1")].clone());
+        let seen = Box::new(Seen::from(&device));
+        let mut settings = device.settings;
+        settings.tags.insert(format!("by{n}"), String::new());
+        let credential_id = CredentialId::from_parts(NOON, 1000 * n + tries);
+        let key = credential_id.to_u128().to_be_bytes().to_vec();
+        let side = vec![SideWrite::Put { table: SideTable::Credentials, key, value: vec![1] }];
+        let logins = vec![Login { credential_id, purpose: Purpose::Read, username: format!("user{n}") }];
+        let command = Command::EditDevice { device_id: device_id("r1"), seen, settings, trust: None, logins };
+        let command_id = CommandId::from_parts(NOON, 1000 * n + tries);
+        engine.submit_wish(Wish { command_id, actor: agent(), command, side }).await
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 1..=20u128 {
+        let engine = engine.clone();
+        tasks.spawn(async move {
+            for tries in 0.. {
+                match edit(engine.clone(), n, tries).await {
+                    Ok(_) => return tries,
+                    Err(failure) => assert_eq!(failure.code, Code::Conflict, "{failure}"),
+                }
+            }
+            unreachable!()
+        });
+    }
+    let mut conflicts = 0;
+    while let Some(done) = tasks.join_next().await {
+        conflicts += done.unwrap();
+    }
+    assert!(conflicts > 0, "some met each other");
+    let device = engine.view(|views| views.state.devices[&device_id("r1")].clone());
+    assert_eq!(device.settings.tags.len(), 20, "{:?}", device.settings.tags);
+    let rows = engine.log().side_rows(SideTable::Credentials).unwrap();
+    let (credential_id, _) = device.credentials[&Purpose::Read];
+    assert_eq!(rows, [(credential_id.to_u128().to_be_bytes().to_vec(), vec![1])], "one login, one row");
+    running.stop().await;
 }

@@ -35,6 +35,15 @@ pub enum Garble {
     Unsendable,
 }
 
+/// What broke the way, after so many tries.
+#[derive(Debug, thiserror::Error)]
+#[error("after {tries} tries")]
+pub struct Tried {
+    /// How often it was sent, or tried to be.
+    pub tries: u32,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// Why a router did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
@@ -146,6 +155,37 @@ impl RouterError {
                 | Self::Absent { .. }
                 | Self::Forbidden { .. }
         )
+    }
+
+    /// Keeps how often a broken way was tried.
+    #[must_use]
+    pub(super) fn tried(self, tries: u32) -> Self {
+        let kept = |source| Box::new(Tried { tries, source });
+        match self {
+            Self::Unreachable(source) => Self::Unreachable(kept(source)),
+            Self::Lost(source) => Self::Lost(kept(source)),
+            other => other,
+        }
+    }
+
+    /// How often the question was sent, or tried to be; none when it was not even tried.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        match self {
+            Self::Unreachable(source) | Self::Lost(source) => {
+                source.downcast_ref().map_or(1, |Tried { tries, .. }| *tries)
+            }
+            Self::Unknown
+            | Self::Unconfirmed
+            | Self::Quarantined
+            | Self::AddressRefused { .. }
+            | Self::NotTicketed
+            | Self::NoCredential
+            | Self::StoreAway
+            | Self::Busy
+            | Self::Resting { .. } => 0,
+            _ => 1,
+        }
     }
 
     /// RouterOS's own words, where it said any.

@@ -284,13 +284,13 @@ impl Lanes {
             tries += 1;
             let target = self.target(device)?;
             match self.exchange(&target, purpose, priority, request.clone(), until, false).await {
-                Ok(Body { rows, ret }) => return Ok(Reply { rows, ret, took: started.elapsed() }),
+                Ok(Body { rows, ret }) => return Ok(Reply { rows, ret, took: started.elapsed(), tries }),
                 Err(RouterError::Unreachable(_) | RouterError::Lost(_))
                     if tries < READ_TRIES_MAX && Instant::now() + backoff(tries) < until =>
                 {
                     tokio::time::sleep(backoff(tries)).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.tried(tries)),
             }
         }
     }

@@ -64,6 +64,8 @@ pub struct Reply {
     pub ret: Option<String>,
     /// Time from sending to the last byte.
     pub took: Duration,
+    /// How often it was asked for: a broken way is tried again.
+    pub tries: u32,
 }
 
 /// Who goes first in a device's lane.

@@ -77,14 +77,13 @@ impl Box {
                 tokio::spawn(async move {
                     let accepting = tokio_rustls::TlsAcceptor::from(config).accept(stream);
                     let Ok(mut stream) = accepting.await else { return };
-                    while let Ok(request) = request_from(&mut stream).await {
+                    if let Ok(request) = request_from(&mut stream).await {
                         count.fetch_add(request.len(), Ordering::SeqCst);
                         let answer = json("200 OK", "{\"name\":\"r\"}");
                         // One answer a connection, so that each request is a new handshake.
                         stream.write_all(&answer).await.unwrap();
                         let _ = stream.shutdown().await;
                         let _ = stream.read_to_end(&mut Vec::new()).await;
-                        return;
                     }
                 });
             }

@@ -103,7 +103,7 @@ impl Reader for Scripted {
                 Some(Then::Other(servers)) => script.servers = servers.into(),
                 None => {}
             }
-            Ok(Reply { rows: vec![row], ret: None, took: Duration::ZERO })
+            Ok(Reply { rows: vec![row], ret: None, took: Duration::ZERO, tries: 1 })
         })
     }
 }

@@ -230,6 +230,26 @@ fn a_router_that_is_down_is_said_by_every_read_tool() {
 }
 
 #[test]
+fn a_look_at_the_way_says_how_often_it_was_tried() {
+    let house = House::start(1);
+    let params = json!({ "device_id": house.device(0) });
+    let check = || answered(&house, "check_connectivity", &params);
+    let fine = check();
+    assert_eq!((&fine["reachable"], &fine["attempts"]), (&json!(true), &json!(1)), "{fine}");
+    assert!(fine["rest_time_ms"].as_f64().unwrap() > 0.0 && fine["ssh_time_ms"].is_null(), "{fine}");
+    let reset = |times: u32| house.fault(0, &json!({ "fault": "reset_connection", "times": times }));
+    reset(1);
+    let again = check();
+    assert_eq!((&again["reachable"], &again["attempts"]), (&json!(true), &json!(2)), "{again}");
+    reset(3);
+    let lost = check();
+    assert_eq!((&lost["reachable"], &lost["attempts"]), (&json!(false), &json!(3)), "{lost}");
+    assert_eq!(lost["failure_reason"], "network_error", "{lost}");
+    let resting = check();
+    assert_eq!((&resting["reachable"], &resting["attempts"]), (&json!(false), &json!(0)), "{resting}");
+}
+
+#[test]
 fn a_record_that_is_not_there_is_not_found() {
     let house = House::start(1);
     for (tool, id, list) in [

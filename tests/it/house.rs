@@ -57,13 +57,25 @@ impl House {
 
     /// Starts a demo with settings of its own: `("SERVER__MAX_SESSIONS", "2")`.
     pub fn start_set(devices: usize, flags: &[&str], settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(key, value)| (format!("APPLIANCE__{key}"), value));
+        let settings: Vec<_> =
+            settings.iter().map(|(key, value)| (format!("APPLIANCE__{key}"), *value)).collect();
+        Self::start_all(devices, flags, &settings)
+    }
+
+    /// Starts a demo with more of an environment.
+    pub fn start_among(devices: usize, environment: &[(&str, &str)]) -> Self {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        Self::start_all(devices, &[], &environment)
+    }
+
+    fn start_all(devices: usize, flags: &[&str], environment: &[(String, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(APPLIANCE)
             .args(["demo", "--json", "--devices", &devices.to_string(), "--dir"])
             .arg(dir.path().join("demo"))
             .args(flags)
-            .envs(settings)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .env_remove("APPLIANCE_TOKEN")
             .env_remove("APPLIANCE_TOKEN_FILE")
             .stdin(Stdio::null())

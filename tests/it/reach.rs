@@ -117,6 +117,39 @@ fn registering_a_device_is_done_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_device_is_neither_added_nor_moved_to_where_no_router_lives() {
+    let house = House::start(1);
+    let shown = || house.call(As::Admin, "device_show", &json!({ "device_id": house.device(0) }));
+    let before = shown();
+    for ip in ["169.254.169.254", "224.0.0.1", "0.0.0.0", "::ffff:10.0.0.1", "fe80::1", "ff02::1"] {
+        let add = json!({ "device_id": "new", "management_ip": ip, "environment": "lab" });
+        let edit = json!({ "device_id": house.device(0), "management_ip": ip });
+        for (tool, params) in [("device_add", add), ("device_edit", edit)] {
+            let failure = house.try_call(As::Admin, tool, &params).unwrap_err();
+            assert_eq!(failure["code"], "invalid_params", "{tool} {ip}: {failure}");
+            assert_eq!(failure["details"]["field"], "management_ip", "{tool} {ip}: {failure}");
+        }
+        let probe = json!({ "address": ip, "port": 80, "tls": false });
+        assert_eq!(house.refused(As::Admin, "device_probe", &probe), "device_unreachable", "{ip}");
+    }
+    assert_eq!(shown(), before);
+}
+
+#[test]
+fn proxies_of_the_environment_never_see_a_routers_login() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let mut environment = names.map(|name| (name, url.as_str())).to_vec();
+    environment.extend([("NO_PROXY", ""), ("no_proxy", "")]);
+    let house = House::start_among(1, &environment);
+    house.call(As::Agent, "get_dns_status", &json!({ "device_id": house.device(0) }));
+    let seen = proxy.accept();
+    assert!(seen.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "the proxy was called");
+}
+
+#[test]
 fn an_appliance_for_one_environment_shows_and_touches_no_other() {
     let house = House::start(12);
     let prod = house.call(As::Admin, "list_devices", &json!({ "environment": "prod" }));

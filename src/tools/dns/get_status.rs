@@ -8,6 +8,7 @@ use crate::{
     routeros::{compat::Endpoint, resources::dns::DnsSettings, text::Untrusted},
     tools::{
         context::Cx,
+        listing::Origin,
         params::OneDevice,
         tool::{Spec, Tool},
     },
@@ -23,8 +24,8 @@ pub struct Answer {
     cache_size_kb: Option<u64>,
     cache_used_kb: Option<u64>,
     max_udp_packet_size: Option<u64>,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 pub struct GetDnsStatus;
@@ -49,8 +50,7 @@ impl Tool for GetDnsStatus {
             cache_size_kb: dns.cache_size_kib,
             cache_used_kb: dns.cache_used_kib,
             max_udp_packet_size: dns.max_udp_packet_size,
-            transport: "rest",
-            fallback_used: false,
+            origin: Origin::REST,
         })
     }
 

@@ -1,35 +1,17 @@
 //! Lists a router's interfaces.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     failure::Failure,
     routeros::{compat::Endpoint, resources::interface::Interface, text::Untrusted},
     tools::{
         context::Cx,
-        page,
-        params::DeviceRef,
-        tool::{Spec, Targets, Tool},
+        listing::{DeviceList, End},
+        tool::{Spec, Tool},
     },
 };
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Params {
-    /// The router.
-    device_id: DeviceRef,
-    /// 1–500, default 50.
-    limit: Option<u32>,
-    /// From `next_cursor`.
-    cursor: Option<String>,
-}
-
-impl Targets for Params {
-    fn targets(&self) -> Vec<DeviceRef> {
-        vec![self.device_id.clone()]
-    }
-}
 
 /// An interface as listed.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -51,10 +33,8 @@ pub struct Listed {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     interfaces: Vec<Listed>,
-    total_count: usize,
-    next_cursor: Option<String>,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    end: End,
 }
 
 pub struct ListInterfaces;
@@ -65,13 +45,12 @@ impl Tool for ListInterfaces {
         "List interfaces",
         "Interfaces of a router with state, MTU and hardware address.",
     );
-    type Params = Params;
+    type Params = DeviceList<50, 500>;
     type Answer = Answer;
     const USES: &'static [Endpoint] = &[Endpoint::print::<Interface>()];
 
-    async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
-        let limit = page::limit(params.limit, 50, 500)?;
-        let from = page::place(params.cursor.as_deref())?;
+    async fn run(cx: &Cx, params: DeviceList<50, 500>) -> Result<Answer, Failure> {
+        let window = params.window()?;
         let device = cx.device(&params.device_id)?;
         let listed = |interface: Interface| Listed {
             id: interface.id,
@@ -86,19 +65,12 @@ impl Tool for ListInterfaces {
             max_l2mtu: interface.max_l2mtu,
             mac_address: interface.mac_address,
         };
-        let all =
-            cx.router(&device.device_id).read_all::<Interface>().await?.into_iter().map(listed).collect();
-        let page = page::cut(all, from, limit);
-        Ok(Answer {
-            interfaces: page.rows,
-            total_count: page.total,
-            next_cursor: page.next_cursor,
-            transport: "rest",
-            fallback_used: false,
-        })
+        let all = cx.router(&device.device_id).read_all::<Interface>().await?;
+        let (interfaces, end) = window.cut(all, listed);
+        Ok(Answer { interfaces, end })
     }
 
     fn say(answer: &Answer) -> String {
-        format!("{} of {} interfaces", answer.interfaces.len(), answer.total_count)
+        format!("{} of {} interfaces", answer.interfaces.len(), answer.end.total_count)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     },
     tools::{
         context::Cx,
+        listing::Origin,
         params::OneDevice,
         tool::{Spec, Tool},
     },
@@ -29,8 +30,8 @@ pub struct Answer {
     synced_server: Option<Untrusted>,
     stratum: Option<u64>,
     offset_ms: Option<f64>,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 pub struct GetNtpStatus;
@@ -63,8 +64,7 @@ impl Tool for GetNtpStatus {
             synced_server: ntp.synced_server,
             stratum: ntp.stratum,
             offset_ms: ntp.offset_ms,
-            transport: "rest",
-            fallback_used: false,
+            origin: Origin::REST,
         })
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::principal::Kind,
-    domain::Command,
+    domain::{Command, Seen},
     failure::Failure,
     tools::{
         context::Cx,
@@ -75,6 +75,7 @@ impl Tool for DeviceEdit {
         let device = cx.device(&params.device_id)?;
         let device_id = device.device_id.clone();
         let trust = params.trust.map(TrustParams::rule).transpose()?;
+        let seen = Box::new(Seen::from(&device));
         let mut settings = device.settings;
         if let Some(name) = params.name {
             settings.name = name.0;
@@ -108,7 +109,7 @@ impl Tool for DeviceEdit {
             },
         ];
         let (logins, side) = seal_all(cx, &device_id, &device.credentials, given)?;
-        let command = Command::EditDevice { device_id: device_id.clone(), settings, trust, logins };
+        let command = Command::EditDevice { device_id: device_id.clone(), seen, settings, trust, logins };
         let changed = !cx.submit_with(command, side).await?.envelopes.is_empty();
         Ok(Answer { device_id, changed })
     }

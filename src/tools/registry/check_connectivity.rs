@@ -8,7 +8,11 @@ use crate::{
     failure::{Code, Failure},
     routeros::{
         compat::Endpoint,
-        resources::{identity::Identity, routerboard::Routerboard, system_resource::SystemResource},
+        error::RouterError,
+        port::Ask,
+        resources::{
+            Reading as _, identity::Identity, routerboard::Routerboard, system_resource::SystemResource,
+        },
         text::Untrusted,
     },
     tools::{
@@ -23,11 +27,15 @@ pub struct Answer {
     reachable: bool,
     /// `timeout`, `network_error`, `auth_failed`, `authz_failed`, `not_found`, `client_error`, `server_error`, `unknown`.
     failure_reason: Option<&'static str>,
+    /// How often it was tried; none when nothing may be sent.
     attempts: u32,
     timeout_seconds: u64,
     transport: &'static str,
     fallback_used: bool,
     attempted_transports: Vec<&'static str>,
+    rest_time_ms: Option<f64>,
+    /// Null: no SSH was tried.
+    ssh_time_ms: Option<f64>,
     response_time_ms: Option<f64>,
     routeros_version: Option<Untrusted>,
     /// What to try next.
@@ -56,16 +64,22 @@ impl Tool for CheckConnectivity {
     async fn run(cx: &Cx, params: OneDevice) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
         let started = std::time::Instant::now();
-        let read = cx.router(&device.device_id).read::<SystemResource>().await;
+        let reply = cx.router(&device.device_id).ask(Ask::print(SystemResource::MENU)).await;
+        let attempts = reply.as_ref().map_or_else(tries, |reply| reply.tries);
+        let read = reply.and_then(|reply| {
+            SystemResource::one(&reply).map_err(|error| error.into_failure(&device.device_id))
+        });
         let response_time_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
         let base = Answer {
             reachable: true,
             failure_reason: None,
-            attempts: 1,
+            attempts,
             timeout_seconds: TIMEOUT_S,
             transport: "rest",
             fallback_used: false,
             attempted_transports: vec!["rest"],
+            rest_time_ms: response_time_ms,
+            ssh_time_ms: None,
             response_time_ms,
             routeros_version: None,
             suggestions: Vec::new(),
@@ -85,7 +99,14 @@ impl Tool for CheckConnectivity {
                 let suggestions =
                     failure.hint.iter().map(ToString::to_string).chain(advice(failure.code)).collect();
                 let failure_reason = Some(reason(failure.code));
-                Ok(Answer { reachable: false, failure_reason, response_time_ms: None, suggestions, ..base })
+                Ok(Answer {
+                    reachable: false,
+                    failure_reason,
+                    rest_time_ms: None,
+                    response_time_ms: None,
+                    suggestions,
+                    ..base
+                })
             }
         }
     }
@@ -125,6 +146,12 @@ pub(super) async fn identify(cx: &Cx, device_id: &events::ids::DeviceId, resourc
             Command::IdentifyDevice { device_id, identification },
         );
     }
+}
+
+/// How often a failed question was sent.
+fn tries(failure: &Failure) -> u32 {
+    let router = failure.source.as_ref().and_then(|source| source.downcast_ref::<RouterError>());
+    router.map_or(0, RouterError::tries)
 }
 
 const fn reason(code: Code) -> &'static str {

@@ -8,6 +8,7 @@ use crate::{
     routeros::{compat::Endpoint, resources::clock::Clock, text::Untrusted},
     tools::{
         context::Cx,
+        listing::Origin,
         params::OneDevice,
         tool::{Spec, Tool},
     },
@@ -21,8 +22,8 @@ pub struct Answer {
     gmt_offset: Untrusted,
     time_zone_autodetect: bool,
     dst_active: bool,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 pub struct GetSystemClock;
@@ -47,8 +48,7 @@ impl Tool for GetSystemClock {
             gmt_offset: clock.gmt_offset,
             time_zone_autodetect: clock.time_zone_autodetect,
             dst_active: clock.dst_active,
-            transport: "rest",
-            fallback_used: false,
+            origin: Origin::REST,
         })
     }
 }

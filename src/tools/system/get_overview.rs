@@ -18,6 +18,7 @@ use crate::{
     },
     tools::{
         context::Cx,
+        listing::Origin,
         params::OneDevice,
         tool::{Spec, Tool},
     },
@@ -44,8 +45,8 @@ pub struct Answer {
     uptime_seconds: Option<u64>,
     uptime_formatted: Option<String>,
     timestamp: Moment,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 pub struct GetSystemOverview;
@@ -97,8 +98,7 @@ impl Tool for GetSystemOverview {
             uptime_formatted: resource.uptime.map(|uptime| formatted(uptime.as_secs())),
             routeros_version: resource.version,
             timestamp: cx.now(),
-            transport: "rest",
-            fallback_used: false,
+            origin: Origin::REST,
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     routeros::{compat::Endpoint, resources::package::Package, text::Untrusted},
     tools::{
         context::Cx,
+        listing::Origin,
         params::OneDevice,
         tool::{Spec, Tool},
     },
@@ -33,8 +34,8 @@ pub struct Answer {
     total_count: usize,
     installed_count: usize,
     available_count: usize,
-    transport: &'static str,
-    fallback_used: bool,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 pub struct GetSystemPackages;
@@ -73,8 +74,7 @@ impl Tool for GetSystemPackages {
             installed_count: packages.iter().filter(|package| package.installed).count(),
             available_count: packages.iter().filter(|package| !package.installed).count(),
             packages,
-            transport: "rest",
-            fallback_used: false,
+            origin: Origin::REST,
         })
     }
 
