@@ -230,6 +230,69 @@ fn a_router_that_is_down_is_said_by_every_read_tool() {
 }
 
 #[test]
+fn tools_of_our_own_records_and_writes_keep_their_schema_and_refuse_nonsense() {
+    let house = House::start(1);
+    let device = house.device(0);
+    for (tool, params) in [
+        ("echo", json!({ "message": "hello" })),
+        ("service_health", json!({})),
+        ("list_devices", json!({ "environment": "lab", "limit": 1 })),
+        ("set_system_identity", json!({ "device_id": device, "identity": "tower" })),
+        ("set_system_identity", json!({ "device_id": device, "identity": "tower" })),
+        ("update_ntp_servers", json!({ "device_id": device, "ntp_servers": ["192.0.2.1"], "dry_run": true })),
+    ] {
+        answered(&house, tool, &params);
+    }
+    let done =
+        answered(&house, "update_dns_servers", &json!({ "device_id": device, "dns_servers": ["9.9.9.9"] }));
+    answered(&house, "plan_details", &json!({ "plan_id": done["plan_id"] }));
+    answered(&house, "job_status", &json!({ "job_id": done["job_id"] }));
+    let events = answered(&house, "audit_events", &json!({ "device_id": device, "limit": 1000 }));
+    let kinds: Vec<&str> =
+        events["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    for kind in ["PlanProposed", "JobStarted", "StepStarted", "StepSettled"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let writes = house.writes(0);
+    // An id of ours that was never given out.
+    let unknown = |id: &Value| {
+        let id = id.as_str().unwrap();
+        let last = if id.ends_with('0') { '1' } else { '0' };
+        format!("{}{last}", &id[..id.len() - 1])
+    };
+    for (tool, params, code) in [
+        ("echo", json!({}), "invalid_params"),
+        ("echo", json!({ "message": 7 }), "invalid_params"),
+        ("service_health", json!({ "deep": true }), "invalid_params"),
+        ("list_devices", json!({ "environment": "moon" }), "invalid_params"),
+        ("list_devices", json!({ "limit": 1001 }), "invalid_params"),
+        ("plan_details", json!({ "plan_id": unknown(&done["plan_id"]) }), "unknown_plan"),
+        ("plan_details", json!({ "plan_id": done["job_id"] }), "invalid_params"),
+        ("job_status", json!({ "job_id": unknown(&done["job_id"]) }), "unknown_job"),
+        ("job_status", json!({ "job_id": "" }), "invalid_params"),
+        ("audit_events", json!({ "from": "yesterday" }), "invalid_params"),
+        ("audit_events", json!({ "device_id": "nobody" }), "unknown_device"),
+        ("set_system_identity", json!({ "device_id": device, "identity": "" }), "invalid_params"),
+        ("set_system_identity", json!({ "device_id": device, "identity": "a\u{1b}[2J" }), "invalid_params"),
+        ("update_dns_servers", json!({ "device_id": device, "dns_servers": [] }), "invalid_params"),
+        (
+            "update_dns_servers",
+            json!({ "device_id": device, "dns_servers": ["dns.example"] }),
+            "invalid_params",
+        ),
+        ("update_ntp_servers", json!({ "device_id": device, "ntp_servers": ["-x-"] }), "invalid_params"),
+        (
+            "update_ntp_servers",
+            json!({ "device_id": "nobody", "ntp_servers": ["1.1.1.1"] }),
+            "unknown_device",
+        ),
+    ] {
+        assert_eq!(house.refused(As::Agent, tool, &params), code, "{tool} {params}");
+    }
+    assert_eq!(house.writes(0), writes, "a refusal changes nothing");
+}
+
+#[test]
 fn a_look_at_the_way_says_how_often_it_was_tried() {
     let house = House::start(1);
     let params = json!({ "device_id": house.device(0) });
