@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use events::{
-    device::{Capability, DeviceSettings, Environment, Purpose},
+    device::{Capability, DeviceSettings, Environment},
     ids::DeviceId,
 };
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use crate::{
         context::Cx,
         operator::{
             ADMIN,
-            login::{Given, SECRETS, Secret, TrustParams, seal_all},
+            login::{SECRETS, Secret, TrustParams, given, seal_all},
         },
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
@@ -99,20 +99,7 @@ impl Tool for DeviceAdd {
             .may_live_at(settings.management_ip)
             .map_err(|why| Failure::param("management_ip", why))?;
         cx.principal().may_register(&device_id, settings.environment, &settings.tags)?;
-        let given = [
-            Given {
-                purpose: Purpose::Read,
-                username: params.username,
-                password: params.password,
-                field: "username",
-            },
-            Given {
-                purpose: Purpose::Write,
-                username: params.write_username,
-                password: params.write_password,
-                field: "write_username",
-            },
-        ];
+        let given = given(params.username, params.password, params.write_username, params.write_password);
         let (logins, side) = seal_all(cx, &device_id, &BTreeMap::new(), given)?;
         let command = Command::AddDevice { device_id: device_id.clone(), settings, trust, logins };
         if params.dry_run {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use events::{
-    device::{Capability, Environment, Purpose},
+    device::{Capability, Environment},
     ids::DeviceId,
 };
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use crate::{
         context::Cx,
         operator::{
             ADMIN,
-            login::{Given, SECRETS, Secret, TrustParams, seal_all},
+            login::{SECRETS, Secret, TrustParams, given, seal_all},
         },
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
@@ -94,20 +94,7 @@ impl Tool for DeviceEdit {
         settings.tags = params.tags.unwrap_or(settings.tags);
         settings.critical = params.critical.unwrap_or(settings.critical);
         cx.principal().may_register(&device_id, settings.environment, &settings.tags)?;
-        let given = [
-            Given {
-                purpose: Purpose::Read,
-                username: params.username,
-                password: params.password,
-                field: "username",
-            },
-            Given {
-                purpose: Purpose::Write,
-                username: params.write_username,
-                password: params.write_password,
-                field: "write_username",
-            },
-        ];
+        let given = given(params.username, params.password, params.write_username, params.write_password);
         let (logins, side) = seal_all(cx, &device_id, &device.credentials, given)?;
         let command = Command::EditDevice { device_id: device_id.clone(), seen, settings, trust, logins };
         let changed = !cx.submit_with(command, side).await?.envelopes.is_empty();

@@ -71,11 +71,29 @@ pub(super) type Sealed = (Vec<Login>, Vec<SideWrite>);
 
 /// What an operator gave for one purpose.
 pub(super) struct Given {
-    pub(super) purpose: Purpose,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<Secret>,
+    purpose: Purpose,
+    username: Option<String>,
+    password: Option<Secret>,
     /// The parameter to name when something is missing.
-    pub(super) field: &'static str,
+    field: &'static str,
+}
+
+/// The two logins that an operator may give: the user that reads, and the user that writes.
+pub(super) fn given(
+    username: Option<String>,
+    password: Option<Secret>,
+    write_username: Option<String>,
+    write_password: Option<Secret>,
+) -> [Given; 2] {
+    [
+        Given { purpose: Purpose::Read, username, password, field: "username" },
+        Given {
+            purpose: Purpose::Write,
+            username: write_username,
+            password: write_password,
+            field: "write_username",
+        },
+    ]
 }
 
 /// Seals the logins of a call before anything is kept. A password may stand alone where its user is known already; a user
