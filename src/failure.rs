@@ -54,6 +54,8 @@ codes! {
     RoleRequired "role_required" 403 4;
     /// The device does not allow tools of this tier.
     CapabilityMissing "capability_missing" 403 4;
+    /// The change would cut our own way to the router, or touch what is protected.
+    UnsafeOperation "unsafe_operation" 409 4;
     /// The caller may not touch devices of this environment.
     EnvironmentDenied "environment_denied" 403 4;
     /// The device is outside the caller's scopes.

@@ -219,11 +219,8 @@ fn dns_plan(plan_id: PlanId, device_id: DeviceId, servers: &str) -> Plan {
         menu: "/ip/dns".into(),
         properties: vec![("servers".into(), servers.into())],
     };
-    let expect = |servers: &str| Expectation {
-        menu: "/ip/dns".into(),
-        id: None,
-        properties: vec![("servers".into(), Some(servers.into()))],
-    };
+    let expect =
+        |servers: &str| Expectation::of_menu("/ip/dns", vec![("servers".into(), Some(servers.into()))]);
     let operation = Operation {
         action: set(servers),
         undo: vec![set("1.1.1.1")],

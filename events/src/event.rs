@@ -108,7 +108,7 @@ registry! {
     106 version 1 Ledger  DeviceStatusChanged;
     107 version 1 Ledger  CredentialSet;
     108 version 1 Ledger  CredentialErased;
-    200 version 1 Ledger  PlanProposed;
+    200 version 2 Ledger  PlanProposed;
     201 version 1 Ledger  PlanApproved;
     202 version 1 Ledger  PlanRejected;
     203 version 1 Ledger  PlanExpired;

@@ -17,7 +17,7 @@ use crate::{
     event::Event,
     ids::{CallId, CredentialId, DeviceId, JobId, Moment, PlanId, StepId, StoreId, TokenId, WaveNo},
     job::{JobStarted, JobStatus, JobStatusChanged, StepLayout, StepSettled, StepStarted, StepStatus},
-    operation::{Action, Expectation, Operation},
+    operation::{Action, Expectation, FOUND, Operation, Place, Which},
     plan::{
         ApprovedBy, DevicePart, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected, PlanStale, Risk,
         RiskLevel,
@@ -75,17 +75,34 @@ fn operation() -> Operation {
         menu: menu(),
         properties: vec![("servers".into(), servers.into())],
     };
-    let expect = |servers: Option<&str>| Expectation {
-        menu: menu(),
-        id: None,
-        properties: vec![("servers".into(), servers.map(str::to_owned))],
-    };
     Operation {
         action: set("9.9.9.9"),
         undo: vec![set("1.1.1.1"), Action::Remove { menu: "/ip/route".into(), id: "*7".into() }],
-        expect_before: expect(None),
-        expect_after: expect(Some("9.9.9.9")),
+        expect_before: Expectation::of_menu("/ip/dns", vec![("servers".into(), None)]),
+        expect_after: Expectation::of_menu("/ip/dns", vec![("servers".into(), Some("9.9.9.9".into()))]),
         risky: Some("changes a route".into()),
+    }
+}
+
+/// An added rule: found by what it says, at its place.
+fn added() -> Operation {
+    let menu = "/ip/firewall/filter";
+    let which = Which::Find {
+        by: vec![("chain".into(), Some("input".into())), ("comment".into(), None)],
+        narrow: vec![("chain".into(), "input".into())],
+        except: vec!["*5".into()],
+    };
+    let wanted = vec![("chain".into(), Some("input".into()))];
+    Operation {
+        action: Action::Add { menu: menu.into(), properties: vec![("chain".into(), "input".into())] },
+        undo: vec![Action::Remove { menu: menu.into(), id: FOUND.into() }],
+        expect_before: Expectation { count: Some(7), ..Expectation::gone(menu, which.clone()) },
+        expect_after: Expectation {
+            others: Some(vec!["bytes".into()]),
+            place: Some(Place::Before("*9".into())),
+            ..Expectation::of(menu, which, wanted)
+        },
+        risky: None,
     }
 }
 
@@ -97,7 +114,7 @@ fn plan() -> Plan {
         environment: Environment::Lab,
         waves: vec![vec![DevicePart {
             device_id: r1(),
-            operations: vec![operation()],
+            operations: vec![operation(), added()],
             risk: Risk { score: 30, level: RiskLevel::Medium, reasons: vec!["one router".into()] },
         }]],
         rollback_on_failure: true,
@@ -294,6 +311,19 @@ fn fixtures_cover_registry_and_decode() {
             }
         }
     }
+}
+
+#[test]
+fn a_plan_of_version_1_means_the_same_today() {
+    let text = fs::read_to_string(folder().join("PlanProposed.v1.json")).unwrap();
+    let body = unhex(&serde_json::from_str::<Fixture>(&text).unwrap().body);
+    let raised = upcast::raise(upcast::STEPS, 200, 1, 2, &body).unwrap();
+    let Event::PlanProposed(mut old) = Event::decode_body(200, &raised).unwrap().unwrap() else {
+        panic!("a plan")
+    };
+    assert_eq!(old.plan.waves[0][0].operations, [operation()]);
+    old.plan.waves[0][0].operations.push(added());
+    assert_eq!(old.plan, plan());
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub mod log;
 pub mod merkle;
 pub mod operation;
 pub mod plan;
+mod plan_v1;
 pub mod principal;
 pub mod sample;
 pub mod store;

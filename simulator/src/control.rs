@@ -139,6 +139,10 @@ fn injection(body: &Value) -> Option<Injection> {
         "refuse_writes" => {
             Fault::RefuseWrites(body["detail"].as_str().unwrap_or("failure: refused").to_owned())
         }
+        "yes_without_change" => Fault::YesWithoutChange,
+        "no_with_change" => {
+            Fault::NoWithChange(body["detail"].as_str().unwrap_or("failure: not done").to_owned())
+        }
         "wrong_data_after_boot" => Fault::WrongDataAfterBoot,
         "slow_bytes" => Fault::SlowBytes(ms()?),
         "change_behind_back_before_read" => Fault::ChangeBehindBackBeforeRead {

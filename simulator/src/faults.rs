@@ -31,6 +31,10 @@ pub enum Fault {
     RefuseByPolicy,
     /// Refuses writes with this text.
     RefuseWrites(String),
+    /// Answers a write with 200 and an empty list, and changes nothing.
+    YesWithoutChange,
+    /// Carries a write out, and answers with 400 and this text.
+    NoWithChange(String),
     /// Answers with another menu's rows, as in the first seconds after a boot.
     WrongDataAfterBoot,
     /// Sends the body byte by byte (router time per byte).
@@ -99,7 +103,7 @@ impl Fault {
     fn concerns(&self, method: &str, path: &str) -> bool {
         let write = writes(method, path);
         match self {
-            Fault::RefuseWrites(_) => write,
+            Fault::RefuseWrites(_) | Fault::YesWithoutChange | Fault::NoWithChange(_) => write,
             Fault::ChangeBehindBackBeforeRead { menu, .. } => {
                 !write && path.strip_prefix("/rest").is_some_and(|rest| rest.starts_with(menu.as_str()))
             }

@@ -121,8 +121,10 @@ pub struct Demand {
     pub kind: Kind,
     /// Roles that may use it, when the rule of its kind is not enough.
     pub roles: Option<&'static [Role]>,
-    /// What each device must allow.
-    pub needs: Option<Capability>,
+    /// What each device must allow, all of it.
+    pub needs: &'static [Capability],
+    /// The topic of a plan tool: production devices are refused unless the configuration names it.
+    pub topic: Option<&'static str>,
 }
 
 impl Principal {
@@ -196,19 +198,7 @@ impl Principal {
             )
             .device(id));
         }
-        match demand.needs {
-            Some(capability) if !device.settings.capabilities.contains(&capability) => Err(Failure::new(
-                Code::CapabilityMissing,
-                format!("this device does not allow {}", capability.as_str()),
-            )
-            .hint(format!(
-                "an admin allows it with `appliance device edit {id} --allow {}`",
-                capability.as_str()
-            ))
-            .details(serde_json::json!({ "capability": format!("allow_{}", capability.as_str()) }))
-            .device(id)),
-            _ => Ok(()),
-        }
+        allows(demand, device)
     }
 
     /// True when the device is inside the principal's scopes.
@@ -292,4 +282,18 @@ impl Principal {
         !devices.is_empty()
             && devices.iter().all(|id| state.devices.get(id).is_some_and(|device| self.sees(device)))
     }
+}
+
+/// The device allows what the tool does.
+///
+/// # Errors
+/// `capability_missing`.
+pub fn allows(demand: &Demand, device: &Device) -> Result<(), Failure> {
+    let id = &device.device_id;
+    let missing = demand.needs.iter().find(|needed| !device.settings.capabilities.contains(needed));
+    let Some(capability) = missing else { return Ok(()) };
+    Err(Failure::new(Code::CapabilityMissing, format!("this device does not allow {}", capability.as_str()))
+        .hint(format!("an admin allows it with `appliance device edit {id} --allow {}`", capability.as_str()))
+        .details(serde_json::json!({ "capability": format!("allow_{}", capability.as_str()) }))
+        .device(id))
 }

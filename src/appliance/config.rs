@@ -18,7 +18,7 @@ use crate::{
     failure::{Code, Failure},
     http,
     routeros::lanes,
-    tools::context::Policy,
+    tools::{context::Policy, tool::Topic},
 };
 
 /// Everything that can be set.
@@ -146,6 +146,36 @@ pub struct Tools {
     pub environment: Option<Environment>,
     /// Send output schemas in `tools/list`. Default true.
     pub list_output_schemas: bool,
+    /// Topics whose plans may be about `prod` devices: `firewall`, `routing`, `dhcp`, `bridge`, `wireless`. Default none.
+    pub allow_prod_topics: Vec<PlanTopic>,
+}
+
+/// A topic of plan tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanTopic {
+    /// Filter rules.
+    Firewall,
+    /// Static routes.
+    Routing,
+    /// Pools, networks and servers.
+    Dhcp,
+    /// Ports and settings.
+    Bridge,
+    /// SSIDs and radios.
+    Wireless,
+}
+
+impl PlanTopic {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Firewall => Topic::FIREWALL.name,
+            Self::Routing => Topic::ROUTING.name,
+            Self::Dhcp => Topic::DHCP.name,
+            Self::Bridge => Topic::BRIDGE.name,
+            Self::Wireless => Topic::WIRELESS.name,
+        }
+    }
 }
 
 impl Default for Tools {
@@ -155,6 +185,7 @@ impl Default for Tools {
             read_only: false,
             environment: None,
             list_output_schemas: true,
+            allow_prod_topics: Vec::new(),
         }
     }
 }
@@ -341,6 +372,7 @@ impl Config {
             read_only: self.tools.read_only,
             environment: self.tools.environment,
             list_output_schemas: self.tools.list_output_schemas,
+            allow_prod_topics: self.tools.allow_prod_topics.iter().map(|topic| topic.as_str()).collect(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

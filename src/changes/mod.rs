@@ -1,12 +1,18 @@
 //! What is wanted and what was read → operations with undo and expectations. Pure: no clock, no network, no store.
 
 pub mod dns;
+pub mod firewall_filter;
+pub mod guard;
 pub mod identity;
 pub mod ntp;
+pub mod play;
+pub mod record;
+mod refused;
+pub mod span;
 
 use events::{
     device::Environment,
-    operation::{Action, Expectation, Operation, Property},
+    operation::{Action, Expectation, Operation, Property, Wanted},
     plan::{Risk, RiskLevel},
 };
 
@@ -16,6 +22,8 @@ use serde_json::Value;
 
 use crate::routeros::text::{Exact, clean, clean_values};
 
+pub use refused::Refused;
+
 /// A wish that makes no sense, by field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: {why}")]
@@ -24,6 +32,17 @@ pub struct Nonsense {
     pub field: &'static str,
     /// Why.
     pub why: String,
+}
+
+/// What a plan's part is to do on one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// In order; none when all is so already.
+    pub operations: Vec<Operation>,
+    /// Why it is of high risk, one sentence each.
+    pub high: Vec<String>,
+    /// What an approver should know besides.
+    pub warnings: Vec<String>,
 }
 
 /// An address in the one spelling that RouterOS shows (RFC 5952 for IPv6); anything else as it is. What is sent in
@@ -43,16 +62,15 @@ fn joined(list: &[Exact]) -> String {
     list.iter().map(Exact::as_sent).collect::<Vec<_>>().join(",")
 }
 
+/// What a reading must show for properties to have these values.
+fn wanted(properties: &[Property]) -> Vec<Wanted> {
+    let value = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
+    properties.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+}
+
 /// Sets properties of a menu without records, with the exact way back.
 pub(crate) fn set_singleton(menu: &str, before: Vec<Property>, after: Vec<Property>) -> Operation {
-    let expect = |properties: &[Property]| Expectation {
-        menu: menu.to_owned(),
-        id: None,
-        properties: properties
-            .iter()
-            .map(|(name, value)| (name.clone(), Some(value.clone()).filter(|value| !value.is_empty())))
-            .collect(),
-    };
+    let expect = |properties: &[Property]| Expectation::of_menu(menu, wanted(properties));
     let set = |properties: Vec<Property>| Action::SetSingleton { menu: menu.to_owned(), properties };
     Operation {
         expect_before: expect(&before),
@@ -66,18 +84,29 @@ pub(crate) fn set_singleton(menu: &str, before: Vec<Property>, after: Vec<Proper
 /// Base 30 for a change that can break something, 0 for one that cannot; +30 for each high reason (DECISIONS: risk).
 #[must_use]
 pub fn risk(harmless: bool, environment: Environment) -> Risk {
-    let mut score = if harmless { 0 } else { 30 };
-    let mut reasons = Vec::new();
-    if environment == Environment::Prod && !harmless {
-        score += 30;
-        reasons.push("the device is in production".to_owned());
-    }
+    score(if harmless { 0 } else { 30 }, high_reasons(harmless, environment, &[]), &[])
+}
+
+/// The risk of a plan's part: base 30, +30 for each high reason (production is one), +10 for each warning of the checks
+/// before, at most 100.
+#[must_use]
+pub fn plan_risk(environment: Environment, high: &[String], warnings: &[String]) -> Risk {
+    score(30, high_reasons(false, environment, high), warnings)
+}
+
+fn high_reasons(harmless: bool, environment: Environment, high: &[String]) -> Vec<String> {
+    let prod = environment == Environment::Prod && !harmless;
+    prod.then(|| "the device is in production".to_owned()).into_iter().chain(high.iter().cloned()).collect()
+}
+
+fn score(base: usize, high: Vec<String>, warnings: &[String]) -> Risk {
+    let score = u8::try_from((base + 30 * high.len() + 10 * warnings.len()).min(100)).unwrap_or(100);
     let level = match score {
         0..30 => RiskLevel::Low,
         30..60 => RiskLevel::Medium,
         _ => RiskLevel::High,
     };
-    Risk { score, level, reasons }
+    Risk { score, level, reasons: high.into_iter().chain(warnings.iter().cloned()).collect() }
 }
 
 /// An operation as it is shown: nothing in it acts on whoever reads it, and what was there before is cut where it is too

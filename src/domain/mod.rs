@@ -341,7 +341,7 @@ pub fn decide(
 
 impl Fold for State {
     const NAME: &'static str = "state";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
     fn apply(&mut self, envelope: &Envelope) {
         let at = envelope.at;

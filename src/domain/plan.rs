@@ -3,6 +3,7 @@
 use events::{
     event::Event,
     ids::{JobId, Moment, PlanId},
+    operation::{Operation, Which},
     plan::{ApprovedBy, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected},
     principal::{Actor, Role},
 };
@@ -137,6 +138,19 @@ pub(super) fn propose(
     // An undo is sent under one intent and settled by one reading; what takes two requests is two operations.
     if parts.iter().flat_map(|part| &part.operations).any(|operation| operation.undo.len() != 1) {
         return Err(Refusal::new(Code::Bug, "an operation of this plan does not have exactly one undo"));
+    }
+    // One reading tells before from after, so both must speak of the same record; where order counts, all are read.
+    let readable = |operation: &Operation| {
+        let (before, after) = (&operation.expect_before, &operation.expect_after);
+        let placed = before.place.is_some() || after.place.is_some();
+        let narrowed = matches!(&after.which, Which::Find { narrow, .. } if !narrow.is_empty());
+        before.menu == after.menu && before.which == after.which && !(placed && narrowed)
+    };
+    if !parts.iter().flat_map(|part| &part.operations).all(readable) {
+        return Err(Refusal::new(
+            Code::Bug,
+            "an operation of this plan cannot be told from its undo by one reading",
+        ));
     }
     for part in &parts {
         let device = state.device(&part.device_id)?;

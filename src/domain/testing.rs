@@ -69,11 +69,7 @@ fn set_dns(servers: &str) -> Action {
 }
 
 fn expect_dns(servers: &str) -> Expectation {
-    Expectation {
-        menu: "/ip/dns".into(),
-        id: None,
-        properties: vec![("servers".into(), Some(servers.into()))],
-    }
+    Expectation::of_menu("/ip/dns", vec![("servers".into(), Some(servers.into()))])
 }
 
 pub fn operation(before: &str, after: &str) -> Operation {

@@ -38,6 +38,16 @@ impl Versions {
         self
     }
 
+    /// The releases that belong to both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let until = match (self.until, other.until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { since: self.since.max(other.since), until }
+    }
+
     /// True when a release has it.
     #[must_use]
     pub fn contains(&self, version: Version) -> bool {
@@ -136,6 +146,8 @@ pub struct Endpoint {
     /// Menu, or menu and command, such as `/ip/dns`, `/interface/monitor-traffic`.
     menu: &'static str,
     request: &'static [&'static str],
+    /// Properties sent that only some releases have.
+    conditional: &'static [Field],
     response: &'static [Field],
     presence: Presence,
 }
@@ -145,7 +157,14 @@ const RET: &[Field] = &[Field::must("ret")];
 
 impl Endpoint {
     const fn reading<R: Reading>(form: Form) -> Self {
-        Self { form, menu: R::MENU, request: &[], response: R::FIELDS, presence: R::PRESENCE }
+        Self {
+            form,
+            menu: R::MENU,
+            request: &[],
+            conditional: &[],
+            response: R::FIELDS,
+            presence: R::PRESENCE,
+        }
     }
 
     /// `GET menu`.
@@ -178,7 +197,7 @@ impl Endpoint {
     }
 
     const fn write(form: Form, menu: &'static str, request: &'static [&'static str]) -> Self {
-        Self { form, menu, request, response: &[], presence: Presence::ALWAYS }
+        Self { form, menu, request, conditional: &[], response: &[], presence: Presence::ALWAYS }
     }
 
     /// `POST menu/set` of a menu without records.
@@ -209,6 +228,20 @@ impl Endpoint {
     #[must_use]
     pub const fn act(command: &'static str, arguments: &'static [&'static str]) -> Self {
         Self::write(Form::Command, command, arguments)
+    }
+
+    /// Properties that are sent to the releases that have them.
+    #[must_use]
+    pub const fn also(mut self, conditional: &'static [Field]) -> Self {
+        self.conditional = conditional;
+        self
+    }
+
+    /// Only some routers have the menu.
+    #[must_use]
+    pub const fn on(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Where the menu is found.
@@ -263,14 +296,16 @@ impl Endpoint {
     }
 
     fn takes(&self, arguments: &[(String, String)]) -> bool {
-        arguments.iter().all(|(name, _)| self.request.contains(&name.as_str()))
+        let conditional = |name: &str| self.conditional.iter().any(|field| field.name == name);
+        arguments.iter().all(|(name, _)| self.request.contains(&name.as_str()) || conditional(name))
     }
 
     /// How a write is read back (every write is), or nothing for a read or a removal's own menu.
     fn read_back(&self) -> Option<(&'static str, String)> {
         match self.form {
             Form::SetSingleton => Some(("GET", format!("/rest{}", self.menu))),
-            Form::Set | Form::Remove | Form::Add => Some(("GET", format!("/rest{}/{{id}}", self.menu))),
+            Form::Set => Some(("GET", format!("/rest{}/{{id}}", self.menu))),
+            Form::Remove | Form::Add => Some(("GET", format!("/rest{}", self.menu))),
             _ => None,
         }
     }
@@ -300,9 +335,19 @@ impl Endpoint {
             note,
         };
         let response: Vec<&str> = self.response.iter().map(|field| field.name).collect();
+        let row_path = path.clone();
         let mut rows = vec![row(method, path, self.request, &response, self.note())];
+        for field in self.conditional {
+            let mut one = row(method, row_path.clone(), &[field.name], &[], self.note());
+            let both = self.presence.versions.and(field.versions);
+            one.min_version = both.since.to_string();
+            one.max_version = both.until.map(|until| until.to_string()).unwrap_or_default();
+            rows.push(one);
+        }
         if let Some((method, path)) = self.read_back() {
-            rows.push(row(method, path, &[], self.request, "reads the write back".to_owned()));
+            let read: Vec<&str> =
+                self.request.iter().copied().filter(|name| *name != "place-before").collect();
+            rows.push(row(method, path, &[], &read, "reads the write back".to_owned()));
         }
         rows
     }

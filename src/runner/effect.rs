@@ -5,6 +5,7 @@ use std::time::Duration;
 use events::{
     ids::StepId,
     job::{JobStatus, StepSettled, StepStatus},
+    operation::Expectation,
     plan::Plan,
 };
 
@@ -17,7 +18,8 @@ use crate::{
     routeros::{error::RouterError, port::action_digest},
     runner::{
         Runner,
-        settle::{Seen, Verdict, judge, settled},
+        seen::{Seen, Verdict, judge},
+        settle::settled,
     },
 };
 
@@ -42,10 +44,16 @@ impl Runner {
         // Plans are made from a reading; the device must still look like that.
         events::crash::point("runner.before_compare");
         let expected = if undo { &operation.expect_after } else { &operation.expect_before };
+        let looked = self.look(device_id, operation).await;
+        // An undo may be of a record whose id only the router knows.
+        let found = looked.as_ref().ok().and_then(Seen::id).filter(|_| action.needs_found());
+        let action = &found.map_or_else(|| action.clone(), |found| action.on_found(found));
         let begin =
             Command::BeginStep { job_id: job.job_id, step_id, undo, operation_sha256: action_digest(action) };
-        match self.look(device_id, expected).await {
-            Ok(seen) if seen.matches(expected) => events::crash::point("runner.after_compare"),
+        match looked {
+            Ok(seen) if seen.matches(expected) && seen.is_of(action) => {
+                events::crash::point("runner.after_compare");
+            }
             Ok(seen) if undo => {
                 // Somebody changed it since: nothing is undone blindly, only noted.
                 self.submit(begin).await?;
@@ -96,6 +104,7 @@ impl Runner {
 
         let written = self.writer.write(ticket, action, WRITE_WITHIN).await;
         events::crash::point("runner.after_write");
+        let added = written.as_ref().ok().and_then(|receipt| receipt.added_id.clone());
         let error = written.err();
         if let Some(error) = &error
             && !error.may_have_applied()
@@ -127,7 +136,7 @@ impl Runner {
             events::crash::point("runner.after_doubt");
             return Ok(true);
         }
-        self.report(job, plan, step_id, undo, error.as_ref()).await?;
+        self.report(job, plan, step_id, undo, error.as_ref(), added.as_deref()).await?;
         Ok(true)
     }
 
@@ -139,17 +148,18 @@ impl Runner {
         step_id: StepId,
         undo: bool,
         error: Option<&RouterError>,
+        added: Option<&str>,
     ) -> Result<(), Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let device_id = &step.layout.device_id;
         let words =
             error.and_then(RouterError::words).map(|words| words.expose().to_owned()).unwrap_or_default();
         events::crash::point("runner.before_read_back");
-        let seen = self.look(device_id, &operation.expect_after).await;
+        let seen = self.look(device_id, operation).await;
         events::crash::point("runner.after_read_back");
         let report = match seen {
             Ok(seen) => {
-                let verdict = judge(operation, &seen);
+                let verdict = self.told(device_id, operation, added, &seen).await;
                 let status = match (verdict, undo) {
                     (Verdict::After, false) | (Verdict::After, true) => StepStatus::Applied,
                     (Verdict::Before, true) => StepStatus::Undone,
@@ -176,6 +186,28 @@ impl Runner {
         Ok(())
     }
 
+    /// What the reading shows; a record that the router says it added, and that is there but not as wanted, is neither.
+    async fn told(
+        &self,
+        device_id: &events::ids::DeviceId,
+        operation: &events::operation::Operation,
+        added: Option<&str>,
+        seen: &Seen,
+    ) -> Verdict {
+        let verdict = judge(operation, seen);
+        let (Some(id), Seen::Gone { .. }) = (added, seen) else { return verdict };
+        let there = Expectation::of_id(&operation.expect_after.menu, id, Vec::new());
+        let there = events::operation::Operation {
+            expect_before: there.clone(),
+            expect_after: there,
+            ..operation.clone()
+        };
+        match self.look(device_id, &there).await {
+            Ok(Seen::One { .. }) => Verdict::Neither,
+            _ => verdict,
+        }
+    }
+
     /// Ends the forward way of a job whose next step cannot be begun. The reason starts with our word for it.
     async fn halt(&self, job: &JobState, plan: &Plan, code: Code, why: &str) -> Result<(), Failure> {
         let applied = job.steps.iter().any(|step| step.status == StepStatus::Applied);
@@ -185,13 +217,13 @@ impl Runner {
         self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await.map(drop)
     }
 
-    /// Reads what an expectation is about.
+    /// Reads what an operation is about.
     pub(super) async fn look(
         &self,
         device_id: &events::ids::DeviceId,
-        expectation: &events::operation::Expectation,
+        operation: &events::operation::Operation,
     ) -> Result<Seen, RouterError> {
-        Seen::read(&*self.reader, device_id, expectation).await
+        Seen::read(&*self.reader, device_id, operation).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! same code as progress. It is the only room that holds the [`Writer`] port.
 
 mod effect;
+mod seen;
 mod settle;
 #[cfg(test)]
 mod tests;

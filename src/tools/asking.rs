@@ -61,7 +61,7 @@ impl Router<'_> {
     }
 
     /// A failure that says which releases have what this router lacks.
-    fn explain<R: Reading>(&self, failure: Failure) -> Failure {
+    pub(super) fn explain<R: Reading>(&self, failure: Failure) -> Failure {
         if failure.code != Code::DeviceUnsupported {
             return failure;
         }

@@ -6,20 +6,21 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use events::{
     call::{ToolCalled, ToolDenied},
-    ids::{CallId, DeviceId},
+    ids::{CallId, DeviceId, PlanId},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::principal::{Kind, Principal},
-    domain::{Command, device::Device},
+    domain::{self, Command, device::Device},
     engine::{clock, mint},
     failure::{Code, Failure},
     routeros::text::clean_answer,
     tools::{
         catalog,
         context::{Cx, ProgressSink, Shared},
+        params::DeviceRef,
         tool::{Answered, Prepared, ToolDef},
     },
 };
@@ -184,7 +185,11 @@ impl Corridor {
         let prepared = (def.prepare)(params).map_err(|failure| (failure, none()))?;
         let mut devices = BTreeMap::new();
         let mut found: Vec<Device> = Vec::new();
-        for target in &prepared.targets {
+        let planned = match prepared.plan {
+            Some(plan_id) => self.devices_of(principal, plan_id).map_err(|failure| (failure, none()))?,
+            None => Vec::new(),
+        };
+        for target in prepared.targets.iter().chain(&planned) {
             let device = self.shared.engine.view(|views| views.state.find_device(&target.0).cloned());
             let device = device.ok_or_else(|| {
                 let failure = Failure::new(Code::UnknownDevice, "there is no such device")
@@ -208,7 +213,25 @@ impl Corridor {
             return Err(refused(failure.device(&other.device_id)));
         }
         principal.admit(demand, &found.iter().collect::<Vec<_>>()).map_err(refused)?;
+        found
+            .iter()
+            .try_for_each(|device| self.shared.policy.admit_topic(demand, device))
+            .map_err(refused)?;
         Ok((def, prepared, devices))
+    }
+
+    /// The devices of a plan, so that its start is admitted device by device like every call.
+    fn devices_of(&self, principal: &Principal, plan_id: PlanId) -> Result<Vec<DeviceRef>, Failure> {
+        self.shared.engine.view(|views| {
+            let plan = domain::plan::find(&views.state, plan_id)?;
+            let parts = plan.plan.waves.iter().flatten();
+            let hidden = |id| views.state.devices.get(id).is_some_and(|device| !principal.covers(device));
+            if parts.clone().any(|part| hidden(&part.device_id)) {
+                // A plan about devices outside the scopes is not confirmed to exist.
+                return Err(Failure::new(Code::UnknownPlan, format!("there is no plan `{plan_id}`")));
+            }
+            Ok(parts.map(|part| DeviceRef(part.device_id.to_string())).collect())
+        })
     }
 
     fn record_denial(

@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::principal::Principal,
-    domain::{self, Command, device::Device, plan::hex},
+    access::principal::{Demand, Principal},
+    domain::{self, Command, device::Device, job::JobState, plan::hex},
     engine::{Committed, Engine, Wish, clock, mint},
     failure::{Code, Failure},
     projections::Views,
@@ -55,8 +55,28 @@ pub struct Policy {
     pub environment: Option<Environment>,
     /// Send output schemas in `tools/list`.
     pub list_output_schemas: bool,
+    /// Topics whose plans may be about production devices.
+    pub allow_prod_topics: Vec<&'static str>,
     /// Product version, for answers.
     pub version: &'static str,
+}
+
+impl Policy {
+    /// Plans of a topic are not for production unless the configuration says so (TOOLS decision 11).
+    ///
+    /// # Errors
+    /// `environment_denied`.
+    pub fn admit_topic(&self, demand: &Demand, device: &Device) -> Result<(), Failure> {
+        let Some(topic) = demand.topic else { return Ok(()) };
+        if device.settings.environment != Environment::Prod || self.allow_prod_topics.contains(&topic) {
+            return Ok(());
+        }
+        Err(Failure::new(Code::EnvironmentDenied, format!("{topic} plans are not for production devices"))
+            .hint(format!(
+                "`allow_prod_topics = [\"{topic}\"]` under [tools] in the configuration allows them"
+            ))
+            .device(&device.device_id))
+    }
 }
 
 /// A tool hears of a silent router so long before its own time is over, and can say so.
@@ -131,6 +151,12 @@ impl Cx {
     #[must_use]
     pub const fn call_id(&self) -> CallId {
         self.call_id
+    }
+
+    /// The tool that runs.
+    #[must_use]
+    pub const fn tool(&self) -> &'static str {
+        self.tool
     }
 
     /// What the configuration says about tools.
@@ -339,12 +365,7 @@ impl Cx {
     /// `device_refused`, `in_doubt`, `step_diverged`, `plan_stale`, `job_failed`, and `deadline_exceeded` when the job goes
     /// on after the call's time; each with the job's id.
     pub async fn finish(&self, job_id: JobId, device_id: &DeviceId) -> Result<(), Failure> {
-        let settled = self.shared.engine.wait_until(|views| {
-            let job = views.state.jobs.get(&job_id)?;
-            (job.status.is_over() || job.status == JobStatus::Stuck).then(|| job.clone())
-        });
-        let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
-        let Ok(settled) = tokio::time::timeout(patience, settled).await else {
+        let Some(job) = self.settled(job_id).await? else {
             let plan_id = self.view(|views| views.state.jobs.get(&job_id).map(|job| job.plan_id.to_string()));
             return Err(Failure::new(
                 Code::DeadlineExceeded,
@@ -354,7 +375,28 @@ impl Cx {
             .details(serde_json::json!({ "job_id": job_id, "plan_id": plan_id }))
             .device(device_id));
         };
-        let job = settled?;
+        self.ended_well(&job)
+    }
+
+    /// The job once it is over or stuck; nothing when the call's time ends before.
+    ///
+    /// # Errors
+    /// When the engine stops.
+    pub(super) async fn settled(&self, job_id: JobId) -> Result<Option<JobState>, Failure> {
+        let settled = self.shared.engine.wait_until(|views| {
+            let job = views.state.jobs.get(&job_id)?;
+            (job.status.is_over() || job.status == JobStatus::Stuck).then(|| job.clone())
+        });
+        let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
+        tokio::time::timeout(patience, settled).await.ok().transpose()
+    }
+
+    /// How a job ended, as an answer or a failure.
+    ///
+    /// # Errors
+    /// As [`Cx::finish`].
+    pub(super) fn ended_well(&self, job: &JobState) -> Result<(), Failure> {
+        let job_id = job.job_id;
         if job.status == JobStatus::Completed {
             return Ok(());
         }
@@ -378,16 +420,20 @@ impl Cx {
             _ => Code::JobFailed,
         };
         let words = step.map(|step| Untrusted::new(&step.detail)).filter(|words| !words.is_empty());
-        Err(Failure::new(code, format!("the change was not made: {job_id} is {}", word(job.status)))
-            .hint("job_status and plan_details tell where it stands")
-            .details(serde_json::json!({
-                "job_id": job_id,
-                "plan_id": job.plan_id,
-                "job_status": job.status,
-                "step_status": step.map(|step| step.status),
-                "routeros": words,
-            }))
-            .device(device_id))
+        let failure =
+            Failure::new(code, format!("the change was not made: {job_id} is {}", word(job.status)))
+                .hint("job_status and plan_details tell where it stands")
+                .details(serde_json::json!({
+                    "job_id": job_id,
+                    "plan_id": job.plan_id,
+                    "job_status": job.status,
+                    "step_status": step.map(|step| step.status),
+                    "routeros": words,
+                }));
+        Err(match step.or(job.steps.first()) {
+            Some(step) => failure.device(&step.layout.device_id),
+            None => failure,
+        })
     }
 }
 

@@ -55,6 +55,7 @@ async fn calling(port: u16, within: Duration) -> (Cx, Running) {
             read_only: false,
             environment: None,
             list_output_schemas: true,
+            allow_prod_topics: vec![],
             version: "0",
         },
     };

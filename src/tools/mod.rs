@@ -29,4 +29,5 @@ pub mod registry;
 pub mod route;
 pub mod system;
 pub mod tool;
+mod topic;
 pub mod wireless;

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use events::{device::Capability, principal::Role};
+use events::{device::Capability, ids::PlanId, principal::Role};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -48,7 +48,8 @@ impl Spec {
                 audience: Audience::Everyone,
                 kind,
                 roles: None,
-                needs: None,
+                needs: &[],
+                topic: None,
             },
             idempotent: matches!(kind, Kind::Read),
             destructive: false,
@@ -69,8 +70,24 @@ impl Spec {
     pub const fn write(name: &'static str, title: &'static str, description: &'static str) -> Self {
         let mut spec = Self::new(name, title, description, Kind::Write);
         spec.demand.tier = Tier::Advanced;
-        spec.demand.needs = Some(Capability::AdvancedWrites);
+        spec.demand.needs = &[Capability::AdvancedWrites];
         spec.timeout = Duration::from_secs(60);
+        spec
+    }
+
+    /// A plan of a topic, or its start: professional tier, requesters and admins, needs what the topic needs, 120 s.
+    #[must_use]
+    pub const fn plan(
+        name: &'static str,
+        title: &'static str,
+        description: &'static str,
+        topic: &Topic,
+    ) -> Self {
+        let mut spec = Self::new(name, title, description, Kind::Write);
+        spec.demand.tier = Tier::Professional;
+        spec.demand.needs = topic.needs;
+        spec.demand.topic = Some(topic.name);
+        spec.timeout = Duration::from_secs(120);
         spec
     }
 
@@ -110,8 +127,8 @@ impl Spec {
     }
     /// What each device must allow.
     #[must_use]
-    pub const fn needs(mut self, capability: Capability) -> Self {
-        self.demand.needs = Some(capability);
+    pub const fn needs(mut self, capabilities: &'static [Capability]) -> Self {
+        self.demand.needs = capabilities;
         self
     }
     /// How far it reaches.
@@ -134,10 +151,41 @@ impl Spec {
     }
 }
 
+/// What plans may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topic {
+    /// The word that the configuration knows it by (`allow_prod_topics`).
+    pub name: &'static str,
+    /// What each device must allow.
+    pub needs: &'static [Capability],
+}
+
+impl Topic {
+    /// Filter rules.
+    pub const FIREWALL: Self =
+        Self { name: "firewall", needs: &[Capability::ProfessionalWorkflows, Capability::FirewallWrites] };
+    /// Static routes.
+    pub const ROUTING: Self =
+        Self { name: "routing", needs: &[Capability::ProfessionalWorkflows, Capability::RoutingWrites] };
+    /// Pools, networks and servers.
+    pub const DHCP: Self =
+        Self { name: "dhcp", needs: &[Capability::ProfessionalWorkflows, Capability::DhcpWrites] };
+    /// Ports and settings.
+    pub const BRIDGE: Self =
+        Self { name: "bridge", needs: &[Capability::ProfessionalWorkflows, Capability::BridgeWrites] };
+    /// SSIDs and radios.
+    pub const WIRELESS: Self =
+        Self { name: "wireless", needs: &[Capability::ProfessionalWorkflows, Capability::WirelessWrites] };
+}
+
 /// Which devices a call names; the corridor authorises each before the tool runs.
 pub trait Targets {
     /// The references, as given.
     fn targets(&self) -> Vec<DeviceRef>;
+    /// The plan whose devices the call is about, for calls that start one.
+    fn plan(&self) -> Option<PlanId> {
+        None
+    }
 }
 
 /// A tool. Files write `async fn run`.
@@ -175,6 +223,8 @@ pub type Body = Box<dyn FnOnce(Arc<Cx>) -> Promise<'static, Result<Answered, Fai
 pub struct Prepared {
     /// As given by the caller.
     pub targets: Vec<DeviceRef>,
+    /// The plan whose devices the call is about.
+    pub plan: Option<PlanId>,
     /// Runs the tool.
     pub run: Body,
 }
@@ -221,9 +271,10 @@ impl ToolDef {
 
 fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
     let params: T::Params = decode(params)?;
-    let targets = params.targets();
+    let (targets, plan) = (params.targets(), params.plan());
     Ok(Prepared {
         targets,
+        plan,
         run: Box::new(move |cx| {
             Box::pin(async move {
                 let answer = T::run(&cx, params).await?;

@@ -323,7 +323,7 @@ mod tests {
 
     fn expectation(value: &str) -> Expectation {
         let properties = vec![("servers".into(), Some(value.into()))];
-        Expectation { menu: "/ip/dns".into(), id: None, properties }
+        Expectation::of_menu("/ip/dns", properties)
     }
 
     fn operation() -> Operation {

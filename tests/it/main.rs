@@ -25,5 +25,6 @@ mod stdio;
 mod stores;
 mod stuck;
 mod terminal;
+mod topics;
 mod untrusted;
 mod writes;

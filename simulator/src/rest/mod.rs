@@ -118,6 +118,7 @@ async fn meet_faults(
         Some(Fault::Html) => return (Reply::html(200, "RouterOS router configuration page"), false),
         Some(Fault::RefuseByPolicy) => return (Reply::refused(&Refusal::denied()), false),
         Some(Fault::RefuseWrites(text)) => return (Reply::refused(&Refusal::bad(text.clone())), false),
+        Some(Fault::YesWithoutChange) => return (Reply::new(200, b"[]".to_vec()), false),
         Some(Fault::WrongDataAfterBoot) => return (wrong_menu(device), false),
         Some(Fault::ChangeBehindBackBeforeRead { menu, props }) => {
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
@@ -134,6 +135,7 @@ async fn meet_faults(
             reply.body.truncate(half);
         }
         Some(Fault::EmptyAnswer) => reply.body.clear(),
+        Some(Fault::NoWithChange(text)) => reply = Reply::refused(&Refusal::bad(text)),
         Some(Fault::DropAnswerAfterApply) => reply.manner = Manner::Reset,
         Some(Fault::SlowBytes(each)) => reply.manner = Manner::Slow(each),
         _ => {}

@@ -33,6 +33,7 @@ pub mod package;
 pub mod route;
 pub mod routerboard;
 pub mod system_resource;
+pub mod user_active;
 pub mod wifi;
 pub mod wireless;
 
@@ -140,6 +141,7 @@ pub const ALL: &[Kind] = &[
     Kind::of::<route::Route>(),
     Kind::of::<routerboard::Routerboard>(),
     Kind::of::<system_resource::SystemResource>(),
+    Kind::of::<user_active::ActiveUser>(),
     Kind::of::<wifi::Wifi>(),
     Kind::of::<wifi::WifiChannel>(),
     Kind::of::<wifi::WifiClient>(),

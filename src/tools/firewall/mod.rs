@@ -1,8 +1,13 @@
 //! Tools about the firewall.
 
+mod apply_plan;
 mod list_address_lists;
 mod list_filter_rules;
 mod list_nat_rules;
+mod plan_add_rule;
+mod plan_modify_rule;
+mod plan_remove_rule;
+mod rule;
 
 use crate::tools::tool::ToolDef;
 
@@ -11,4 +16,8 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<list_filter_rules::ListFirewallFilterRules>(),
     ToolDef::of::<list_nat_rules::ListFirewallNatRules>(),
     ToolDef::of::<list_address_lists::ListFirewallAddressLists>(),
+    ToolDef::of::<plan_add_rule::PlanAddFirewallRule>(),
+    ToolDef::of::<plan_modify_rule::PlanModifyFirewallRule>(),
+    ToolDef::of::<plan_remove_rule::PlanRemoveFirewallRule>(),
+    ToolDef::of::<apply_plan::ApplyFirewallPlan>(),
 ];

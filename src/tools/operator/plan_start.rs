@@ -1,17 +1,15 @@
 //! Starts an approved plan.
 
-use events::{
-    device::Capability,
-    ids::{JobId, PlanId},
-};
+use events::ids::{JobId, PlanId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::principal::Kind,
+    access::principal::{Kind, allows},
     domain::plan,
-    failure::{Code, Failure},
+    failure::Failure,
     tools::{
+        catalog,
         context::Cx,
         operator::{OPERATORS, plan_approve::plan_in_sight},
         params::DeviceRef,
@@ -55,26 +53,20 @@ impl Tool for PlanStart {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let plan_id = params.plan_id;
         plan_in_sight(cx, plan_id)?;
-        let (steps, missing) = cx.view(|views| {
+        let (tool, steps, devices) = cx.view(|views| {
             let plan = plan::find(&views.state, plan_id)?;
             let parts = || plan.plan.waves.iter().flatten();
-            // What a device allows may have been taken back since the plan was made.
-            let missing = parts().find(|part| {
-                let device = views.state.devices.get(&part.device_id);
-                !device
-                    .is_some_and(|device| device.settings.capabilities.contains(&Capability::AdvancedWrites))
-            });
-            Ok::<_, Failure>((
-                parts().map(|part| part.operations.len()).sum(),
-                missing.map(|part| part.device_id.clone()),
-            ))
+            let devices: Vec<_> =
+                parts().filter_map(|part| views.state.devices.get(&part.device_id).cloned()).collect();
+            let steps = parts().map(|part| part.operations.len()).sum();
+            Ok::<_, Failure>((plan.plan.tool.clone(), steps, devices))
         })?;
-        if let Some(device_id) = missing {
-            return Err(Failure::new(
-                Code::CapabilityMissing,
-                "a device of this plan does not allow writes any more",
-            )
-            .device(&device_id));
+        // What a device allows may have been taken back since the plan was made.
+        if let Some(def) = catalog::find(&tool) {
+            for device in &devices {
+                allows(&def.spec.demand, device)?;
+                cx.policy().admit_topic(&def.spec.demand, device)?;
+            }
         }
         let job_id = cx.start(plan_id, steps, None).await?;
         Ok(Answer { plan_id, job_id, next_step: format!("appliance job watch {job_id}") })

@@ -1,0 +1,148 @@
+//! What a menu looks like after an action: RouterOS's own rules for adding, setting, moving and removing a record.
+
+use events::operation::{Action, Property};
+
+use crate::{changes::record::id_of, routeros::port::Row};
+
+/// The records after an action; one that is added gets `new_id`.
+#[must_use]
+pub fn play(rows: &[Row], action: &Action, new_id: &str) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    let at = |rows: &[Row], id: &str| rows.iter().position(|row| id_of(row) == id);
+    match action {
+        Action::Add { properties, .. } => {
+            let mut row = Row::from([(".id".to_owned(), new_id.to_owned())]);
+            write(&mut row, properties.iter().filter(|(name, _)| name != "place-before"));
+            let before = properties.iter().find(|(name, _)| name == "place-before");
+            let place = before.and_then(|(_, id)| at(&rows, id)).unwrap_or(rows.len());
+            rows.insert(place, row);
+        }
+        Action::Set { id, properties, .. } => {
+            if let Some(n) = at(&rows, id) {
+                write(&mut rows[n], properties);
+            }
+        }
+        Action::SetSingleton { properties, .. } => {
+            if let Some(row) = rows.first_mut() {
+                write(row, properties);
+            }
+        }
+        Action::Remove { id, .. } => rows.retain(|row| id_of(row) != id),
+        Action::Command { command, properties, .. } => {
+            let of = |name: &str| properties.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+            let Some(n) = of("numbers").and_then(|id| at(&rows, id)) else { return rows };
+            match command.as_str() {
+                "unset" => {
+                    rows[n].remove(of("value-name").unwrap_or_default());
+                }
+                "move" => {
+                    let row = rows.remove(n);
+                    let place = of("destination").and_then(|id| at(&rows, id)).unwrap_or(rows.len());
+                    rows.insert(place, row);
+                }
+                _ => {}
+            }
+        }
+    }
+    rows
+}
+
+/// RouterOS leaves out what is empty.
+fn write<'a>(row: &mut Row, properties: impl IntoIterator<Item = &'a Property>) {
+    for (name, value) in properties {
+        if value.is_empty() {
+            row.remove(name);
+        } else {
+            row.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// What every change kind must keep: there and back is where it began, at every step.
+#[cfg(test)]
+pub(in crate::changes) mod laws {
+    use std::collections::BTreeMap;
+
+    use events::operation::{Expectation, FOUND, Operation, Which};
+
+    use super::*;
+    use crate::changes::record::{Menu, is_dynamic, place_of};
+
+    /// Plays operations and their undo, last first, and holds each expectation against the records on the way.
+    ///
+    /// # Panics
+    /// When an expectation does not fit, or the records are not as they were.
+    pub fn there_and_back(menu: &Menu, rows: &[Row], operations: &[Operation]) {
+        let mut states = vec![rows.to_vec()];
+        for (n, operation) in operations.iter().enumerate() {
+            assert_eq!(operation.undo.len(), 1, "exactly one undo");
+            let now = states.last().unwrap();
+            assert_fits(now, &operation.expect_before, "before", operation);
+            let next = play(now, &operation.action, &format!("*A00{n}"));
+            assert_fits(&next, &operation.expect_after, "after", operation);
+            states.push(next);
+        }
+        let mut now = states.last().unwrap().clone();
+        for (n, operation) in operations.iter().enumerate().rev() {
+            assert_fits(&now, &operation.expect_after, "before the undo", operation);
+            let found =
+                found(&now, &operation.expect_after).map_or(String::new(), |row| id_of(row).to_owned());
+            now = play(&now, &operation.undo[0].on_found(&found), &format!("*B00{n}"));
+            assert_fits(&now, &operation.expect_before, "after the undo", operation);
+        }
+        assert_eq!(plain(menu, &now), plain(menu, rows), "not as it was\n{operations:#?}");
+    }
+
+    fn plain<'a>(menu: &Menu, rows: &'a [Row]) -> Vec<BTreeMap<&'a str, &'a str>> {
+        let off = |value: &str| matches!(value, "" | "false" | "no");
+        // Dynamic rules come and go, so a place is one among the others.
+        rows.iter()
+            .filter(|row| !is_dynamic(row))
+            .map(|row| {
+                let told = row.iter().filter(|(name, value)| !menu.is_state(name) && !off(value));
+                told.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+            })
+            .collect()
+    }
+
+    fn shows(row: &Row, wanted: &[(String, Option<String>)]) -> bool {
+        let plain =
+            |text: Option<&str>| text.filter(|text| !matches!(*text, "" | "false" | "no")).map(str::to_owned);
+        wanted.iter().all(|(name, value)| plain(row.get(name).map(String::as_str)) == plain(value.as_deref()))
+    }
+
+    fn found<'a>(rows: &'a [Row], expectation: &Expectation) -> Option<&'a Row> {
+        let mut found = rows.iter().filter(|row| match &expectation.which {
+            Which::Menu => true,
+            Which::Id(id) => id_of(row) == id,
+            Which::Find { by, except, .. } => {
+                shows(row, by) && !except.iter().any(|other| other == id_of(row))
+            }
+        });
+        let first = found.next();
+        assert!(found.next().is_none(), "several fit {expectation:?}");
+        first
+    }
+
+    fn assert_fits(rows: &[Row], expectation: &Expectation, when: &str, operation: &Operation) {
+        let row = found(rows, expectation);
+        assert_eq!(row.is_some(), expectation.present, "{when}: {expectation:?}\n{rows:#?}");
+        let Some(row) = row else {
+            let count = rows.iter().filter(|row| !is_dynamic(row)).count() as u64;
+            if let (Some(wanted), Which::Find { narrow, .. }) = (expectation.count, &expectation.which) {
+                assert!(!narrow.is_empty() || wanted == count, "{when}: {wanted} records, not {count}");
+            }
+            return;
+        };
+        assert!(shows(row, &expectation.properties), "{when}: {row:?} is not {expectation:?}");
+        if let Some(place) = &expectation.place {
+            assert_eq!(&place_of(rows, row), place, "{when}");
+        }
+        if let Action::Set { id, .. } | Action::Remove { id, .. } = &operation.action
+            && when == "before"
+            && id != FOUND
+        {
+            assert_eq!(id_of(row), id, "another record is meant");
+        }
+    }
+}

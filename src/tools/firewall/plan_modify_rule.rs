@@ -1,0 +1,108 @@
+//! Plans a change of a filter rule.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    changes::firewall_filter as change,
+    failure::Failure,
+    routeros::{compat::Endpoint, resources::firewall_filter::FilterRule},
+    tools::{
+        context::Cx,
+        firewall::rule::{Action, Chain, Protocol, wish},
+        listing::RecordId,
+        params::{DeviceRef, Text},
+        tool::{Spec, Targets, Tool, Topic},
+        topic::{Devices, PlanAnswer, WAY, propose},
+    },
+};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// The routers, all of one environment.
+    device_ids: Devices,
+    /// Which rule (list_firewall_filter_rules gives ids).
+    rule_id: RecordId,
+    #[serde(default)]
+    chain: Option<Chain>,
+    #[serde(default)]
+    action: Option<Action>,
+    /// Source address, network or range.
+    #[serde(default)]
+    src_address: Text<0, 64>,
+    /// Destination address, network or range.
+    #[serde(default)]
+    dst_address: Text<0, 64>,
+    /// Protocol; ports need tcp or udp.
+    #[serde(default)]
+    protocol: Option<Protocol>,
+    /// `443`, `8000-8100`, several with commas.
+    #[serde(default)]
+    dst_port: Text<0, 64>,
+    /// Chain that `jump` goes to.
+    #[serde(default)]
+    jump_target: Text<0, 64>,
+    /// Empty takes the comment away.
+    #[serde(default)]
+    comment: Option<Text<0, 255>>,
+    /// Move before this rule.
+    #[serde(default)]
+    place_before: Option<RecordId>,
+}
+
+impl Targets for Params {
+    fn targets(&self) -> Vec<DeviceRef> {
+        self.device_ids.0.clone()
+    }
+}
+
+pub struct PlanModifyFirewallRule;
+
+impl Tool for PlanModifyFirewallRule {
+    const SPEC: Spec = Spec::plan(
+        "plan_modify_firewall_rule",
+        "Plan a change of a filter rule",
+        "Plans a change of one filter rule on each device, and of its place with place_before; at least one change. What is not given stays. A person approves; apply_firewall_plan starts it.",
+        &Topic::FIREWALL,
+    );
+    type Params = Params;
+    type Answer = PlanAnswer;
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<FilterRule>(),
+        WAY[0],
+        WAY[1],
+        change::MODIFY[0],
+        change::MODIFY[1],
+        change::MODIFY[2],
+    ];
+
+    async fn run(cx: &Cx, params: Params) -> Result<PlanAnswer, Failure> {
+        let devices = params.device_ids.clone();
+        propose(cx, &devices, "change a filter rule", |cx, device| {
+            let params = params.clone();
+            async move {
+                let router = cx.router(&device.device_id);
+                let rows = router.rows::<FilterRule>(&[]).await?;
+                let way = router.way(&device).await?;
+                let wish = wish(
+                    params.chain,
+                    params.action,
+                    &params.jump_target.0,
+                    &params.src_address.0,
+                    &params.dst_address.0,
+                    params.protocol,
+                    &params.dst_port.0,
+                    params.comment.as_ref().map(|comment| comment.0.as_str()),
+                );
+                let before = params.place_before.as_ref().map(|id| id.0.as_str());
+                Ok(change::modify(&rows, &params.rule_id.0, &wish, before, &way)?)
+            }
+        })
+        .await
+    }
+
+    fn say(answer: &PlanAnswer) -> String {
+        answer.say()
+    }
+}
