@@ -1,9 +1,13 @@
 //! What is wanted and what was read → operations with undo and expectations. Pure: no clock, no network, no store.
 
+pub mod address_list;
+pub mod comment;
 pub mod dns;
+pub mod dns_cache;
 pub mod firewall_filter;
 pub mod guard;
 pub mod identity;
+pub mod ip_address;
 pub mod ntp;
 pub mod play;
 pub mod record;

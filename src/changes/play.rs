@@ -96,13 +96,18 @@ pub(in crate::changes) mod laws {
     fn plain<'a>(menu: &Menu, rows: &'a [Row]) -> Vec<BTreeMap<&'a str, &'a str>> {
         let off = |value: &str| matches!(value, "" | "false" | "no");
         // Dynamic rules come and go, so a place is one among the others.
-        rows.iter()
-            .filter(|row| !is_dynamic(row))
+        let mut plain: Vec<BTreeMap<&str, &str>> = rows
+            .iter()
+            .filter(|row| !menu.ordered || !is_dynamic(row))
             .map(|row| {
                 let told = row.iter().filter(|(name, value)| !menu.is_state(name) && !off(value));
                 told.map(|(name, value)| (name.as_str(), value.as_str())).collect()
             })
-            .collect()
+            .collect();
+        if !menu.ordered {
+            plain.sort();
+        }
+        plain
     }
 
     fn shows(row: &Row, wanted: &[(String, Option<String>)]) -> bool {

@@ -135,8 +135,12 @@ pub(super) fn propose(
     if parts.is_empty() || parts.iter().any(|part| part.operations.is_empty()) {
         return Err(Refusal::new(Code::InvalidParams, "a plan needs at least one operation on each device"));
     }
-    // An undo is sent under one intent and settled by one reading; what takes two requests is two operations.
-    if parts.iter().flat_map(|part| &part.operations).any(|operation| operation.undo.len() != 1) {
+    // An undo is sent under one intent and settled by one reading; what takes two requests is two operations. What has
+    // none stands alone in its plan.
+    let operations = || parts.iter().flat_map(|part| &part.operations);
+    let stands_alone = !plan.rollback_on_failure && operations().count() == 1;
+    if operations().any(|operation| operation.undo.len() != 1 && !(stands_alone && operation.undo.is_empty()))
+    {
         return Err(Refusal::new(Code::Bug, "an operation of this plan does not have exactly one undo"));
     }
     // One reading tells before from after, so both must speak of the same record; where order counts, all are read.

@@ -6,7 +6,7 @@ use crate::{
     failure::{Code, Failure},
     routeros::{
         compat::Endpoint,
-        port::{Ask, Reply},
+        port::{Ask, Reply, Row},
         resources::Reading,
         value::Version,
     },
@@ -140,6 +140,14 @@ impl Router<'_> {
     /// # Errors
     /// `not_found` when there is no such record; else as the router's error says.
     pub(super) async fn record<R: Reading>(&self, id: &str, lister: &'static str) -> Result<R, Failure> {
+        R::read(&self.row::<R>(id, lister).await?).map_err(|error| error.into_failure(self.device_id))
+    }
+
+    /// One record exactly as the router has it: for changes, never for showing.
+    ///
+    /// # Errors
+    /// As [`Router::record`].
+    pub(super) async fn row<R: Reading>(&self, id: &str, lister: &'static str) -> Result<Row, Failure> {
         let ask = Ask::Record { menu: R::MENU.to_owned(), id: id.to_owned() };
         let reply = self.ask(ask).await.map_err(|failure| {
             let words =
@@ -153,7 +161,8 @@ impl Router<'_> {
                 .hint(lister)
                 .device(self.device_id)
         })?;
-        R::one(&reply).map_err(|error| error.into_failure(self.device_id))
+        R::one(&reply).map_err(|error| error.into_failure(self.device_id))?;
+        Ok(reply.rows.into_iter().next().unwrap_or_default())
     }
 
     /// A command that only looks. `R`'s menu is the command's path.

@@ -48,10 +48,10 @@ impl Outcome {
         device: &Device,
         summary: &str,
         risk: Risk,
-        operation: Option<Operation>,
+        operations: Vec<Operation>,
         dry_run: bool,
     ) -> Result<Self, Failure> {
-        let planned_changes = operation.as_ref().map(diff_lines).unwrap_or_default();
+        let planned_changes = operations.iter().flat_map(diff_lines).collect();
         let base = Self {
             changed: false,
             dry_run,
@@ -61,9 +61,11 @@ impl Outcome {
             plan_id: None,
             plan: None,
         };
-        let Some(operation) = operation else { return Ok(base) };
+        if operations.is_empty() {
+            return Ok(base);
+        }
         let summary = format!("{summary} of {}", device.device_id);
-        Ok(match cx.change(device, summary, risk, vec![operation], dry_run).await? {
+        Ok(match cx.change(device, summary, risk, operations, dry_run).await? {
             Changed::DryRun(operations) => {
                 Self { operations: operations.iter().map(ShownOperation::from).collect(), ..base }
             }

@@ -292,13 +292,15 @@ impl Cx {
             return Ok(Changed::DryRun(operations));
         }
         let environment = device.settings.environment;
+        let rollback_on_failure = operations.iter().all(|operation| !operation.undo.is_empty());
         let plan = Plan {
             plan_id: mint!(PlanId),
             tool: self.tool.to_owned(),
             summary,
             environment,
             waves: vec![vec![DevicePart { device_id: device.device_id.clone(), operations, risk }]],
-            rollback_on_failure: true,
+            // What has no undo (a cache that was emptied) is a plan of its own, and is never rolled back.
+            rollback_on_failure,
         };
         let (plan_id, steps) = (plan.plan_id, plan.waves[0][0].operations.len());
         if !self.policy().immediate_writes.contains(&environment) {

@@ -11,6 +11,7 @@ mod doors;
 mod files;
 mod history;
 mod house;
+mod immediate;
 mod jobs;
 mod lists;
 mod lone;

@@ -8,6 +8,7 @@ mod plan_add_rule;
 mod plan_modify_rule;
 mod plan_remove_rule;
 mod rule;
+mod update_address_list;
 
 use crate::tools::tool::ToolDef;
 
@@ -20,4 +21,5 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<plan_modify_rule::PlanModifyFirewallRule>(),
     ToolDef::of::<plan_remove_rule::PlanRemoveFirewallRule>(),
     ToolDef::of::<apply_plan::ApplyFirewallPlan>(),
+    ToolDef::of::<update_address_list::UpdateFirewallAddressList>(),
 ];

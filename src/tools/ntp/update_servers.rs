@@ -71,7 +71,8 @@ impl Tool for UpdateNtpServers {
             .map_err(|error| Failure::param(error.field, error.why))?;
         let risk = changes::risk(false, device.settings.environment);
         let outcome =
-            Outcome::of(cx, &device, "set the NTP servers", risk, operation, params.dry_run).await?;
+            Outcome::of(cx, &device, "set the NTP servers", risk, Vec::from_iter(operation), params.dry_run)
+                .await?;
         Ok(Answer {
             old_servers: Untrusted::all(&now.servers),
             new_servers: wanted,

@@ -60,8 +60,15 @@ impl Tool for SetSystemIdentity {
         let wanted = params.identity.0;
         let operation = changes::identity::set_name(&now, &wanted);
         let risk = changes::risk(true, device.settings.environment);
-        let outcome =
-            Outcome::of(cx, &device, "set the system identity", risk, operation, params.dry_run).await?;
+        let outcome = Outcome::of(
+            cx,
+            &device,
+            "set the system identity",
+            risk,
+            Vec::from_iter(operation),
+            params.dry_run,
+        )
+        .await?;
         Ok(Answer { old_identity: now.name, new_identity: wanted, outcome })
     }
 
