@@ -18,9 +18,12 @@ pub(super) enum Schema {
 pub(super) fn run(common: &Common, command: &Schema) -> Result<u8, Failure> {
     match command {
         Schema::Endpoints => {
-            let rows: Vec<EndpointRow> = catalog::all()
-                .flat_map(|def| def.uses.iter().flat_map(|endpoint| endpoint.rows(def.spec.name)))
+            let mut rows: Vec<EndpointRow> = catalog::all()
+                .flat_map(|def| catalog::endpoints(def).flat_map(|endpoint| endpoint.rows(def.spec.name)))
                 .collect();
+            // What two plans of a topic send is one command of the tool that starts them.
+            let mut seen = std::collections::HashSet::new();
+            rows.retain(|row| seen.insert(row.clone()));
             out::show(common, &serde_json::json!(rows), |_| table(&rows))?;
         }
     }

@@ -244,6 +244,17 @@ impl Endpoint {
         self
     }
 
+    /// It changes something.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        match self.form {
+            Form::Print | Form::Record | Form::Count => false,
+            // A command that only looks answers with records.
+            Form::Command => self.response.is_empty(),
+            Form::SetSingleton | Form::Add | Form::Set | Form::Remove => true,
+        }
+    }
+
     /// Where the menu is found.
     #[must_use]
     pub const fn presence(&self) -> Presence {
@@ -363,7 +374,7 @@ impl Endpoint {
 }
 
 /// One line of `appliance schema endpoints`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct EndpointRow {
     /// The tool that sends it.
     pub tool: String,

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::tools::{self, tool::ToolDef};
+use crate::{
+    routeros::compat::Endpoint,
+    tools::{self, tool::ToolDef},
+};
 
 /// Every topic's tools, in the order in which they are listed.
 const TOPICS: &[&[ToolDef]] = &[
@@ -41,6 +44,14 @@ pub fn all() -> impl Iterator<Item = &'static ToolDef> {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static ToolDef> {
     all().find(|def| def.spec.name == name)
+}
+
+/// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned.
+pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
+    let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
+    let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);
+    let writes = planned.flat_map(|other| other.uses.iter().filter(|endpoint| endpoint.is_write()));
+    def.uses.iter().chain(writes).copied()
 }
 
 /// The name that a given name means: `/` and `-` become `_`, older names are followed.
