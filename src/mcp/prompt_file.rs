@@ -152,8 +152,11 @@ mod tests {
         assert!(fill("{{when a given}}\n{{when b given}}\n{{end}}\n{{end}}", "", "").is_err(), "nested");
     }
 
-    /// The arguments that the contract names: name, values (or what it is), default, required.
-    const CONTRACT: &[(&str, &[(&str, &str, &str, bool)])] = &[
+    /// An argument as the contract has it: name, values (or what it is), default, required.
+    type Agreed = (&'static str, &'static str, &'static str, bool);
+
+    /// The prompts that the contract names, with their arguments.
+    const CONTRACT: &[(&str, &[Agreed])] = &[
         (
             "address-list-sync",
             &[("environment", "lab staging prod", "lab", false), ("list_name", "ManagedList", "", false)],

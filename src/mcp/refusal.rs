@@ -5,11 +5,14 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
+/// How much of a URI is shown again, in characters; those that mean something are far shorter.
+const URI_CHARS_MAX: usize = 512;
+
 /// Why a resource is not read. A device outside the caller's scopes is not told from one that does not exist.
 pub(super) fn of_resource(uri: &str, failure: &Failure) -> ErrorData {
     let mut data = failure.to_json();
     if let Value::Object(fields) = &mut data {
-        fields.insert("uri".into(), uri.into());
+        fields.insert("uri".into(), uri.chars().take(URI_CHARS_MAX).collect::<String>().into());
     }
     let (say, data) = (failure.say.clone(), Some(data));
     match failure.code.http_status() {

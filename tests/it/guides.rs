@@ -161,6 +161,32 @@ fn the_fleet_and_the_audit_trail_are_resources_too() {
 }
 
 #[test]
+fn a_long_answer_is_cut_at_an_event_and_the_tool_goes_on_from_there() {
+    let house = House::start(1);
+    for n in 0..60 {
+        house.call(As::Agent, "echo", &json!({ "message": format!("{n} {}", "x".repeat(1900)) }));
+    }
+    let uri = "audit://events/by-tool/echo";
+    let all = house.until("all on record", || {
+        let (mut seqs, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let params = json!({ "tool": "echo", "limit": 1000, "cursor": cursor });
+            let page = house.call(As::Agent, "audit_events", &params);
+            seqs.extend(page["events"].as_array().unwrap().iter().map(|event| event["seq"].clone()));
+            cursor = page["next_cursor"].clone();
+            if cursor.is_null() {
+                break;
+            }
+        }
+        (seqs.len() == 60).then_some(seqs)
+    });
+    let first = read(&house, As::Agent, uri);
+    let events = first["events"].as_array().unwrap();
+    assert!((20..60).contains(&events.len()) && first["next_cursor"].is_string(), "{} events", events.len());
+    assert_eq!(events.iter().map(|event| event["seq"].clone()).collect::<Vec<_>>(), all[..events.len()]);
+}
+
+#[test]
 fn a_plan_is_read_in_short_in_full_and_as_what_became_of_it() {
     let house = House::start(1);
     let dns = json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] });
