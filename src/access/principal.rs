@@ -10,7 +10,7 @@ use events::{
 };
 
 use crate::{
-    domain::{State, device::Device},
+    domain::{State, device::Device, plan::PlanState},
     failure::{Code, Failure},
 };
 
@@ -268,6 +268,14 @@ impl Principal {
     #[must_use]
     pub fn sees(&self, device: &Device) -> bool {
         self.covers(device) && self.environments.contains(&device.settings.environment)
+    }
+
+    /// True when the principal sees every device of the plan. Devices that are gone are seen by admins only.
+    #[must_use]
+    pub fn sees_plan(&self, state: &State, plan: &PlanState) -> bool {
+        let admin = self.actor.role == Role::Admin;
+        let mut parts = plan.plan.waves.iter().flatten();
+        parts.all(|part| state.devices.get(&part.device_id).map_or(admin, |device| self.sees(device)))
     }
 
     /// True when the principal may see an event: what they did themselves, and what is about devices they see. Admins of

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::{
     access::principal::{Kind, Principal},
     failure::{Code, Failure},
-    mcp::{prompts, resources, stdio},
+    mcp::{completion, prompts, resources, stdio},
     tools::{
         call::{Call, Corridor},
         catalog,
@@ -276,10 +276,11 @@ impl ServerHandler for Handler {
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        cx: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let principal = self.principal(&cx)?;
         #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut all = resources::templates();
+        let mut all = resources::templates(&self.corridor, &principal);
         #[cfg(feature = "conformance")]
         if self.conformance {
             all.extend(crate::mcp::conformance::templates());
@@ -304,10 +305,11 @@ impl ServerHandler for Handler {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        cx: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
+        let principal = self.principal(&cx)?;
         #[allow(unused_mut, reason = "the conformance fixtures add theirs")]
-        let mut all = prompts::list();
+        let mut all = prompts::list(&self.corridor, &principal);
         #[cfg(feature = "conformance")]
         if self.conformance {
             all.extend(crate::mcp::conformance::prompts());
@@ -318,7 +320,7 @@ impl ServerHandler for Handler {
     async fn get_prompt(
         &self,
         request: GetPromptRequestParams,
-        _: Context,
+        cx: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
         #[cfg(feature = "conformance")]
         if self.conformance
@@ -326,7 +328,8 @@ impl ServerHandler for Handler {
         {
             return response;
         }
-        prompts::get(&request.name, request.arguments.as_ref()).map(Into::into)
+        let principal = self.principal(&cx)?;
+        prompts::get(&self.corridor, &principal, &request.name, request.arguments.as_ref()).map(Into::into)
     }
 
     async fn complete(
@@ -335,7 +338,11 @@ impl ServerHandler for Handler {
         cx: Context,
     ) -> Result<CompleteResult, ErrorData> {
         let principal = self.principal(&cx)?;
-        Ok(resources::complete(&self.corridor, &principal, &request))
+        #[cfg(feature = "conformance")]
+        if self.conformance && crate::mcp::conformance::is_reference(&request.r#ref) {
+            return Ok(CompleteResult::new(rmcp::model::CompletionInfo::default()));
+        }
+        completion::complete(&self.corridor, &principal, &request)
     }
 
     #[cfg(feature = "conformance")]

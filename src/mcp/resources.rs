@@ -1,78 +1,95 @@
-//! Resources: the same tools under a URI, so that they are authorised and recorded in the same way.
+//! Resources: the same tools under a URI, so that they are authorised, recorded, cleaned and narrowed in the same way.
 
 use rmcp::{
     ErrorData,
-    model::{
-        CompleteRequestParams, CompleteResult, CompletionInfo, ReadResourceResult, Reference, Resource,
-        ResourceContents, ResourceTemplate,
-    },
+    model::{MetaObject, ReadResourceResult, Resource, ResourceContents, ResourceTemplate},
 };
-use serde_json::{Value, json};
 
 use crate::{
     access::principal::Principal,
-    failure::Code,
+    domain::plan::PlanStatus,
+    failure::{Code, Failure},
     mcp::{
         handler::{Context, Handler},
-        prompts,
+        refusal,
+        templates::{self, Means, TEMPLATES, Template},
     },
-    tools::call::Corridor,
+    tools::{call::Corridor, tool::ToolDef},
 };
 
 /// Devices that are listed as resources; beyond it the templates and list_devices serve.
-const LISTED_MAX: usize = 100;
+const DEVICES_LISTED_MAX: usize = 100;
+/// Plans that are listed as resources: the newest that are not over.
+const PLANS_LISTED_MAX: usize = 20;
+/// The largest text of a resource, in bytes (TOOLS: decision 4).
+const TEXT_BYTES_MAX: usize = 100_000;
+/// How many events the listed resource of recent events has.
+const RECENT: &str = "50";
+/// Of each device, these are listed; all others are in the templates.
+const LISTED_OF_DEVICES: [&str; 2] = ["device-overview", "device-health"];
+const JSON: &str = "application/json";
 
-/// What a URI means.
-fn tool_of(uri: &str) -> Option<(&'static str, Value)> {
-    if let Some(rest) = uri.strip_prefix("device://") {
-        let (device_id, part) = rest.split_once('/')?;
-        let tool = match part {
-            "overview" => "get_system_overview",
-            "health" => "device_health",
-            _ => return None,
-        };
-        return Some((tool, json!({ "device_id": device_id })));
-    }
-    let limit = uri.strip_prefix("audit://events/recent/")?.parse::<u32>().ok()?;
-    Some(("audit_events", json!({ "limit": limit })))
+/// The rows whose tool this caller may use.
+fn usable(corridor: &Corridor, principal: &Principal) -> Vec<&'static Template> {
+    let tools: Vec<&ToolDef> = corridor.visible(principal);
+    let may = |template: &&Template| tools.iter().any(|def| def.spec.name == template.tool);
+    TEMPLATES.iter().filter(may).collect()
 }
 
 pub(super) fn list(corridor: &Corridor, principal: &Principal) -> Vec<Resource> {
-    let devices: Vec<String> = corridor.shared().engine.view(|views| {
+    let usable = usable(corridor, principal);
+    let environments: Vec<String> =
+        principal.environments.iter().map(|environment| environment.as_str().to_owned()).collect();
+    let recent = [RECENT.to_owned()];
+    let at = corridor.now();
+    let (devices, plans): (Vec<String>, Vec<String>) = corridor.shared().engine.view(|views| {
         let seen = views.state.devices.values().filter(|device| principal.sees(device));
-        seen.take(LISTED_MAX).map(|device| device.device_id.to_string()).collect()
+        let devices = seen.take(DEVICES_LISTED_MAX).map(|device| device.device_id.to_string()).collect();
+        let open = views.state.plans.values().rev().filter(|plan| {
+            let status = plan.status_at(at);
+            let open = [PlanStatus::Pending, PlanStatus::Approved, PlanStatus::Executing];
+            (open.contains(&status) || status == PlanStatus::RollingBack)
+                && principal.sees_plan(&views.state, plan)
+        });
+        (devices, open.take(PLANS_LISTED_MAX).map(|plan| plan.plan.plan_id.to_string()).collect())
     });
-    let mut all = vec![
-        Resource::new("audit://events/recent/50", "audit-recent")
-            .with_title("Recent events")
-            .with_description("What happened, newest first")
-            .with_mime_type("application/json"),
-    ];
-    for id in devices {
-        for (part, title, about) in [
-            ("overview", "Overview", "What the router is and how it is doing"),
-            ("health", "Health", "A look at the router, judged"),
-        ] {
-            let resource = Resource::new(format!("device://{id}/{part}"), format!("{id}-{part}"))
-                .with_title(format!("{title} of {id}"))
-                .with_description(about)
-                .with_mime_type("application/json");
+    let mut all = Vec::new();
+    for template in usable {
+        let values: &[String] = match template.variables.first().map(|variable| variable.means) {
+            None => &[String::new()],
+            Some(Means::Environment) => &environments,
+            Some(Means::Device) if LISTED_OF_DEVICES.contains(&template.name) => &devices,
+            Some(Means::Plan) if template.name == "plan-summary" => &plans,
+            Some(Means::Limit) => &recent,
+            Some(Means::Device | Means::Plan | Means::Tool | Means::Actor) => &[],
+        };
+        for value in values {
+            let of = if value.is_empty() || value == RECENT { String::new() } else { format!(": {value}") };
+            let name = if value.is_empty() {
+                template.name.to_owned()
+            } else {
+                format!("{}-{value}", template.name)
+            };
+            let resource = Resource::new(template.with(value), name)
+                .with_title(format!("{}{of}", template.title))
+                .with_description(template.about)
+                .with_mime_type(JSON);
             all.push(resource);
         }
     }
     all
 }
 
-pub(super) fn templates() -> Vec<ResourceTemplate> {
-    [
-        ("device://{id}/overview", "device-overview", "What a router is and how it is doing"),
-        ("device://{id}/health", "device-health", "A look at a router, judged"),
-        ("audit://events/recent/{limit}", "audit-events-recent", "What happened, newest first"),
-    ]
-    .map(|(uri, name, about)| {
-        ResourceTemplate::new(uri, name).with_description(about).with_mime_type("application/json")
-    })
-    .into()
+pub(super) fn templates(corridor: &Corridor, principal: &Principal) -> Vec<ResourceTemplate> {
+    let usable = usable(corridor, principal).into_iter().filter(|template| !template.variables.is_empty());
+    usable
+        .map(|template| {
+            ResourceTemplate::new(template.uri, template.name)
+                .with_title(template.title)
+                .with_description(template.about)
+                .with_mime_type(JSON)
+        })
+        .collect()
 }
 
 pub(super) async fn read(
@@ -80,64 +97,23 @@ pub(super) async fn read(
     uri: &str,
     cx: &Context,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let missing = || ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })));
-    let (tool, params) = tool_of(uri).ok_or_else(missing)?;
-    match handler.call(cx, tool, params).await? {
-        Ok(answered) => {
-            let text =
-                ResourceContents::text(answered.value.to_string(), uri).with_mime_type("application/json");
-            Ok(ReadResourceResult::new(vec![text]))
-        }
-        Err(failure) if failure.code == Code::UnknownDevice => Err(missing()),
-        Err(failure) if failure.code == Code::InvalidParams => {
-            Err(ErrorData::invalid_params(failure.say.clone(), Some(failure.to_json())))
-        }
-        Err(failure) => Err(ErrorData::internal_error(failure.say.clone(), Some(failure.to_json()))),
-    }
-}
-
-/// Completions: devices that the caller sees, and the values of prompts' arguments.
-pub(super) fn complete(
-    corridor: &Corridor,
-    principal: &Principal,
-    request: &CompleteRequestParams,
-) -> CompleteResult {
-    let typed = request.argument.value.as_str();
-    let argument = request.argument.name.as_str();
-    let all: Vec<String> = match (&request.r#ref, argument) {
-        (Reference::Resource(_), "id") | (Reference::Prompt(_), "device_id") => {
-            corridor.shared().engine.view(|views| {
-                let seen = views.state.devices.values().filter(|device| principal.sees(device));
-                seen.map(|device| device.device_id.to_string()).collect()
-            })
-        }
-        (Reference::Resource(_), "limit") => ["10", "50", "100", "500"].map(str::to_owned).into(),
-        (Reference::Prompt(prompt), argument) => prompts::values(&prompt.name, argument),
-        _ => Vec::new(),
+    let Some((template, arguments)) = templates::find(uri) else {
+        let failure = Failure::new(Code::NotFound, "there is no such resource")
+            .hint("resources/templates/list shows all kinds");
+        return Err(refusal::of_resource(uri, &failure));
     };
-    let fitting: Vec<String> = all.into_iter().filter(|value| value.starts_with(typed)).collect();
-    let total = u32::try_from(fitting.len()).ok();
-    let has_more = fitting.len() > CompletionInfo::MAX_VALUES;
-    let values = fitting.into_iter().take(CompletionInfo::MAX_VALUES).collect();
-    let info = CompletionInfo::with_pagination(values, total, has_more).unwrap_or_default();
-    CompleteResult::new(info)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uris_mean_tools() {
-        assert_eq!(
-            tool_of("device://r1/overview"),
-            Some(("get_system_overview", json!({ "device_id": "r1" })))
-        );
-        assert_eq!(tool_of("audit://events/recent/7"), Some(("audit_events", json!({ "limit": 7 }))));
-        for none in
-            ["device://r1", "device://r1/secrets", "audit://events/recent/x", "file:///etc/passwd", ""]
-        {
-            assert_eq!(tool_of(none), None, "{none}");
-        }
+    let mut meta = MetaObject::new();
+    meta.0.insert("tool".into(), template.tool.into());
+    meta.0.insert("arguments".into(), arguments.clone());
+    let outcome = handler.call(cx, template.tool, arguments).await?;
+    let mut value = outcome.map_err(|failure| refusal::of_resource(uri, &failure))?.value;
+    template.narrow(&mut value);
+    let text = value.to_string();
+    if text.len() > TEXT_BYTES_MAX {
+        let failure = Failure::new(Code::Overloaded, "this resource is larger than an answer may be")
+            .hint(format!("{} gives it in pages", template.tool));
+        return Err(refusal::of_resource(uri, &failure));
     }
+    let contents = ResourceContents::text(text, uri).with_mime_type(JSON).with_meta(meta);
+    Ok(ReadResourceResult::new(vec![contents]))
 }

@@ -29,9 +29,13 @@ const TOPICS: &[&[ToolDef]] = &[
 
 /// Older names and the tool each means (TOOLS: aliases).
 const ALIASES: &[(&str, &str)] = &[
+    ("audit_get_events", "audit_events"),
     ("device_get_health_data", "device_health"),
+    ("fleet_get_summary", "fleet_summary"),
     ("get_bridge", "list_bridges"),
     ("get_bridge_ports", "list_bridge_ports"),
+    ("job_get_status", "job_status"),
+    ("plan_get_details", "plan_details"),
     ("system_update_identity", "set_system_identity"),
 ];
 

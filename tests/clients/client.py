@@ -67,9 +67,18 @@ async def story(name, session, device, server):
         result = await session.call_tool("get_dns_status", {"device_id": "nobody"})
         assert is_error(result) and structured(result)["code"] == "unknown_device", result
 
+    async def guides():
+        read = await session.read_resource(f"device://{device}/bridges")
+        assert json.loads(read.contents[0].text)["bridges"], read
+        prompts = [prompt.name for prompt in (await session.list_prompts()).prompts]
+        assert len(prompts) == 9, prompts
+        prompt = await session.get_prompt("troubleshoot-device", {"device_id": device})
+        assert device in prompt.messages[0].content.text, prompt
+
     await check(f"{name}: lists tools", lists)
     await check(f"{name}: reads a router", reads)
     await check(f"{name}: changes DNS and follows progress", changes)
+    await check(f"{name}: resources and prompts", guides)
     await check(f"{name}: an unknown device is a typed tool error", refuses)
 
 

@@ -69,6 +69,23 @@ async function story(name, device, server, { list, call }) {
   });
 }
 
+/** What every client finds beside the tools. `client` is any of the official ones. */
+async function guides(client, device) {
+  const { resourceTemplates } = await client.listResourceTemplates();
+  assert.ok(resourceTemplates.some((template) => template.uriTemplate === 'device://{id}/dhcp-leases'));
+  const { resources } = await client.listResources();
+  assert.ok(resources.some((resource) => resource.uri === 'fleet://health-summary'));
+  const leases = await client.readResource({ uri: `device://${device}/dhcp-leases` });
+  assert.ok(Array.isArray(JSON.parse(leases.contents[0].text).leases));
+  const { prompts } = await client.listPrompts();
+  assert.equal(prompts.length, 9, prompts.map((prompt) => prompt.name).join());
+  const { completion } = await client.complete({
+    ref: { type: 'ref/prompt', name: 'comprehensive-device-review' },
+    argument: { name: 'device_id', value: device },
+  });
+  assert.ok(completion.values.includes(device));
+}
+
 const timeout = { timeout: 60_000 };
 
 for (const [n, door] of ['http', 'stdio'].entries()) {
@@ -85,7 +102,8 @@ for (const [n, door] of ['http', 'stdio'].entries()) {
   await check(`typescript 2025-11-25 ${door}: resources and prompts`, async () => {
     const read = await client.readResource({ uri: `device://${demo.devices[n].id}/overview` });
     assert.equal(JSON.parse(read.contents[0].text).device_id, demo.devices[n].id);
-    await assert.rejects(client.readResource({ uri: 'device://nobody/overview' }));
+    await assert.rejects(client.readResource({ uri: 'device://nobody/overview' }), { code: -32002 });
+    await guides(client, demo.devices[n].id);
     const prompt = await client.getPrompt({ name: 'device-onboarding', arguments: { environment: 'staging' } });
     assert.match(prompt.messages[0].content.text, /staging/);
   });
@@ -105,6 +123,10 @@ for (const [n, door] of ['http', 'stdio'].entries()) {
   await story(`typescript 2026-07-28 ${door}`, demo.devices[n + 2].id, `9.9.8.${n + 1}`, {
     list: () => client.listTools(),
     call: (name, args, onprogress) => client.callTool({ name, arguments: args }, { ...timeout, onprogress }),
+  });
+  await check(`typescript 2026-07-28 ${door}: resources and prompts`, async () => {
+    await assert.rejects(client.readResource({ uri: 'device://nobody/overview' }), { code: -32602 });
+    await guides(client, demo.devices[n + 2].id);
   });
   await client.close();
 }

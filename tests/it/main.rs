@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod doors;
 mod files;
+mod guides;
 mod history;
 mod house;
 mod immediate;

@@ -208,3 +208,33 @@ fn a_second_daemon_is_told_who_holds_the_store() {
         assert!(said["message"].as_str().unwrap().contains(&pid), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn an_appliance_that_only_reads_offers_no_guide_to_a_change() {
+    let lone = Lone::new();
+    let guides = |read_only: &str| {
+        let mut command = lone.command(None, &["stdio"]);
+        command.env("APPLIANCE__TOOLS__READ_ONLY", read_only);
+        let mut client = Client::start(command);
+        let listed = client.ask("prompts/list", &json!({}))["result"]["prompts"].as_array().unwrap().len();
+        let got = client.ask("prompts/get", &json!({ "name": "dns-ntp-rollout" }));
+        assert_eq!(client.end(), Some(0));
+        (listed, got["error"]["data"]["code"].clone())
+    };
+    assert_eq!(guides("false"), (9, Value::Null));
+    assert_eq!(guides("true"), (8, json!("read_only")));
+}
+
+#[test]
+fn clients_of_older_protocols_know_a_number_for_what_is_not_there() {
+    let lone = Lone::new();
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    let read = client.ask("resources/read", &json!({ "uri": "fleet://health-summary" }));
+    assert_eq!(read["result"]["contents"][0]["mimeType"], "application/json", "{read}");
+    for uri in ["device://nobody/overview", "device://nobody/nothing"] {
+        let missing = client.ask("resources/read", &json!({ "uri": uri }));
+        assert_eq!(missing["error"]["code"], -32002, "{missing}");
+        assert_eq!(missing["error"]["data"]["uri"], uri, "{missing}");
+    }
+    assert_eq!(client.end(), Some(0));
+}

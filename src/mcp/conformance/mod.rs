@@ -18,7 +18,7 @@ use std::{
 use rmcp::{
     ErrorData,
     model::{
-        CallToolRequestParams, CallToolResponse, ServerCapabilities, SubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, Reference, ServerCapabilities, SubscribeRequestParams,
         SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
     service::SubscriptionContext,
@@ -78,6 +78,17 @@ pub(super) async fn call(request: CallToolRequestParams, cx: Context) -> Result<
         return tasks::call(&request, &cx).await;
     }
     tools::call(&request, &cx).await.map(CallToolResponse::Complete)
+}
+
+/// True when a completion is asked for one of the fixtures; they have nothing to offer.
+pub(super) fn is_reference(reference: &Reference) -> bool {
+    match reference {
+        Reference::Prompt(prompt) => prompts().iter().any(|fixture| fixture.name == prompt.name),
+        Reference::Resource(resource) => {
+            templates().iter().any(|fixture| fixture.uri_template == resource.uri)
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn subscribe(request: SubscribeRequestParams) {

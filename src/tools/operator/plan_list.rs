@@ -58,7 +58,7 @@ impl Tool for PlanList {
             plans
                 .filter(|plan| params.status.is_none_or(|status| plan.status_at(at) == status))
                 .filter(|plan| sees_plan(cx, &views.state, plan))
-                .map(|plan| shown(plan, at))
+                .map(|plan| shown(plan, at, 0))
                 .collect()
         });
         let page = page::cut(all, from, limit);

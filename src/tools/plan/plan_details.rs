@@ -17,6 +17,7 @@ use crate::{
     failure::{Code, Failure},
     tools::{
         context::Cx,
+        page,
         params::DeviceRef,
         tool::{Spec, Targets, Tool},
     },
@@ -27,6 +28,8 @@ use crate::{
 pub struct Params {
     /// The plan.
     plan_id: PlanId,
+    /// From `next_cursor`.
+    cursor: Option<String>,
 }
 
 impl Targets for Params {
@@ -66,10 +69,13 @@ pub struct Answer {
     job_id: Option<JobId>,
     rollback_on_failure: bool,
     devices: Vec<Part>,
+    device_count: usize,
+    /// The devices of a very large plan come in pages.
+    next_cursor: Option<String>,
 }
 
-/// A plan as shown, at a moment.
-pub(in crate::tools) fn shown(plan: &PlanState, at: Moment) -> Answer {
+/// A plan as shown at a moment, its devices beginning with number `from`.
+pub(in crate::tools) fn shown(plan: &PlanState, at: Moment, from: usize) -> Answer {
     let parts = || plan.plan.waves.iter().flatten();
     let (approved_by, auto_approved) = match &plan.approved {
         None => (None, false),
@@ -85,6 +91,7 @@ pub(in crate::tools) fn shown(plan: &PlanState, at: Moment) -> Answer {
             operations: part.operations.iter().map(ShownOperation::from).collect(),
         })
     });
+    let page = page::cut(devices.collect(), from, usize::MAX);
     Answer {
         plan_id: plan.plan.plan_id,
         plan_hash: plan.plan_hash.clone(),
@@ -101,18 +108,15 @@ pub(in crate::tools) fn shown(plan: &PlanState, at: Moment) -> Answer {
         auto_approved,
         job_id: plan.job_id,
         rollback_on_failure: plan.plan.rollback_on_failure,
-        devices: devices.collect(),
+        devices: page.rows,
+        device_count: page.total,
+        next_cursor: page.next_cursor,
     }
 }
 
-/// True when the caller sees every device of the plan. Devices that are gone are seen by admins only.
+/// True when the caller sees every device of the plan.
 pub(in crate::tools) fn sees_plan(cx: &Cx, state: &State, plan: &PlanState) -> bool {
-    let admin = cx.principal().actor.role == events::principal::Role::Admin;
-    plan.plan
-        .waves
-        .iter()
-        .flatten()
-        .all(|part| state.devices.get(&part.device_id).map_or(admin, |device| cx.principal().sees(device)))
+    cx.principal().sees_plan(state, plan)
 }
 
 pub struct PlanDetails;
@@ -128,16 +132,16 @@ impl Tool for PlanDetails {
     type Answer = Answer;
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
-        let at = cx.now();
+        let (at, from) = (cx.now(), page::place(params.cursor.as_deref())?);
         cx.view(|views| {
             let plan =
                 views.state.plans.get(&params.plan_id).filter(|plan| sees_plan(cx, &views.state, plan));
-            plan.map(|plan| shown(plan, at))
+            plan.map(|plan| shown(plan, at, from))
         })
         .ok_or_else(|| Failure::new(Code::UnknownPlan, format!("there is no plan `{}`", params.plan_id)))
     }
 
     fn say(answer: &Answer) -> String {
-        format!("{} is {} on {} devices", answer.plan_id, answer.status.as_str(), answer.devices.len())
+        format!("{} is {} on {} devices", answer.plan_id, answer.status.as_str(), answer.device_count)
     }
 }
