@@ -15,6 +15,8 @@ mod context_tests;
 pub mod dhcp;
 pub mod dns;
 pub mod firewall;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod interface;
 pub mod ip;
 pub mod listing;

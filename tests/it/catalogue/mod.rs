@@ -1,8 +1,8 @@
 //! The catalogue on simulated routers of every release: the table of all tools, what single tools promise beyond it, and
 //! the list of commands, checked against the console trees of real releases.
 
-mod rows;
-mod stage;
+pub mod rows;
+pub mod stage;
 mod table;
 mod wrong;
 

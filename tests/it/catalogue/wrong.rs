@@ -76,7 +76,7 @@ fn mistakes(schema: &Value, good: &Map<String, Value>) -> Vec<(&'static str, Str
             && not_null(schema)["properties"].is_object()
         {
             for (what, name, params) in mistakes(not_null(schema), inner) {
-                all.push((what, name, put(field, params.into())));
+                all.push((what, format!("{field}.{name}"), put(field, params.into())));
             }
         }
     }
@@ -103,7 +103,7 @@ pub fn of_device(good: &Value) -> Option<Wrong> {
     } else {
         *params.get_mut("device_ids")?.get_mut(0)? = json!("nobody");
     }
-    Some(Wrong { what: "unknown device", field: "device".into(), params, code: "unknown_device" })
+    Some(Wrong { what: "unknown device", field: "device_id".into(), params, code: "unknown_device" })
 }
 
 #[test]
