@@ -45,9 +45,11 @@ const PLACES: [(char, &str, &[(&str, &str)], &[&str]); 10] = [
     ('j', "/ip/dns/cache", &[("type", "A"), ("data", "10.254.$.1"), ("ttl", "1d")], &["name"]),
 ];
 
-/// What stands first in every planted text, and survives cleaning.
+/// What stands first in every planted text and survives cleaning: letters that no id of ours has.
+const MARK: &str = "loul";
+
 fn mark(place: char, n: usize) -> String {
-    format!("zq{place}{n:03}z")
+    format!("{MARK}{place}{n:03}")
 }
 
 /// Every string leaf of an answer, with the schema that it has there; names of fields are leaves without one.
@@ -72,7 +74,7 @@ fn leaves<'a>(value: &'a Value, schema: &'a Value, out: &mut Vec<(&'a str, &'a V
 
 /// Text for people holds nothing that was planted.
 fn speaks_for_itself(what: &str, said: &str) {
-    assert!(!said.contains("zq") && !said.contains(char::is_control), "{what} quotes a router: {said}");
+    assert!(!said.contains(MARK) && !said.contains(char::is_control), "{what} quotes a router: {said}");
     for order in orders::ORDERS {
         let start: String = order.chars().take(12).collect();
         assert!(!said.contains(&start), "{what} quotes a router: {said}");
@@ -86,13 +88,13 @@ fn marks(what: &str, answer: &Value, schema: &Value) -> BTreeSet<String> {
     leaves(answer, schema, &mut all);
     let mut found = BTreeSet::new();
     for (text, schema) in all {
-        let Some(at) = text.find("zq") else { continue };
+        let Some(at) = text.find(MARK) else { continue };
         assert_eq!(
             schema["maxLength"], TEXT_MAX,
             "{what}: a field that is not for texts of routers holds {text}: {schema}"
         );
         assert!(text.len() as u64 <= TEXT_MAX, "{what}: {} bytes", text.len());
-        found.insert(text[at..].chars().take(7).collect());
+        found.insert(text[at..].chars().take(MARK.len() + 4).collect());
     }
     found
 }
@@ -153,15 +155,14 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
         look(row.tool, &(row.params)(&stage));
     }
     // Single records with orders in them.
-    let planted = |row: &Value| row["comment"].as_str().is_some_and(|comment| comment.starts_with("zq"));
     for (tool, id, lister, list) in [
         ("get_interface", "interface_id", "list_interfaces", "interfaces"),
         ("get_ip_address", "address_id", "list_ip_addresses", "addresses"),
         ("get_route", "route_id", "get_routing_summary", "routes"),
     ] {
-        let limit = &of(lister)["inputSchema"]["properties"]["limit"]["maximum"];
-        let all = agent.done(lister, &stage.with(json!({ "limit": limit })));
-        let row = all[list].as_array().unwrap().iter().find(|row| planted(row)).unwrap();
+        let all = pages(&agent, of(lister), &stage.device());
+        let mut rows = all.iter().flat_map(|page| page[list].as_array().unwrap());
+        let row = rows.find(|row| row.to_string().contains(MARK)).unwrap();
         look(tool, &stage.with(json!({ id: row["id"] })));
     }
     // The router's own name, and its own words in a refusal, one order at a time.
@@ -182,7 +183,7 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
         for (field, value) in
             refused.value.as_object().unwrap().iter().filter(|(field, _)| *field != "details")
         {
-            assert!(!value.to_string().contains("zq"), "{field} quotes a router: {value}");
+            assert!(!value.to_string().contains(MARK), "{field} quotes a router: {value}");
         }
         let quoted = refused.value["details"]["routeros"].as_str().unwrap();
         assert!(quoted.contains(&mark('k', *n)) && quoted.len() as u64 <= TEXT_MAX, "{quoted}");
@@ -201,5 +202,5 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
         found.len()
     );
     let (_, log, _dir) = house.stop();
-    assert!(!log.contains("zq") && !log.contains('\u{1b}'), "the log quotes a router");
+    assert!(!log.contains(MARK) && !log.contains('\u{1b}'), "the log quotes a router");
 }
