@@ -16,6 +16,8 @@ pub mod dhcp;
 pub mod dns;
 pub mod firewall;
 #[cfg(test)]
+mod fuzz_testing;
+#[cfg(test)]
 mod fuzz_tests;
 pub mod interface;
 pub mod ip;

@@ -9,10 +9,12 @@ mod cli;
 mod crash;
 mod doors;
 mod files;
+mod fuzz;
 mod history;
 mod house;
 mod immediate;
 mod jobs;
+mod large;
 mod lists;
 mod lone;
 mod offline;
@@ -31,3 +33,12 @@ mod terminal;
 mod topics;
 mod untrusted;
 mod writes;
+
+// What the product's own fuzzing throws, under the name that it has there.
+#[path = "../../src/routeros/fuzz_testing.rs"]
+mod dice;
+#[path = "../../src/tools/fuzz_testing.rs"]
+mod nearly_right;
+mod routeros {
+    pub use crate::dice as fuzz_testing;
+}

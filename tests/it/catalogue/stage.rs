@@ -32,6 +32,37 @@ impl Stage<'_> {
         params
     }
 
+    /// The parameters of a plan for this router alone.
+    pub fn plan(&self, more: Value) -> Value {
+        let mut params = json!({ "device_ids": [self.device] });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    }
+
+    /// The first record of a menu that fits, as the router has it.
+    pub fn record(&self, menu: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let rows = self.house.control(
+            "GET",
+            &format!("/boxes/{}/menu?path={menu}", self.house.box_of(self.n)),
+            None,
+        );
+        let rows = rows.as_array().unwrap();
+        rows.iter()
+            .find(|row| fits(row))
+            .unwrap_or_else(|| panic!("{menu} has no such record: {rows:?}"))
+            .clone()
+    }
+
+    /// An Ethernet interface that is no bridge's port.
+    pub fn free_port(&self) -> Value {
+        let ports = self.agent.done("list_bridge_ports", &self.device());
+        let taken = |name: &Value| {
+            ports["bridge_ports"].as_array().unwrap().iter().any(|port| port["interface"] == *name)
+        };
+        let free = |row: &Value| row["type"] == "ether" && !taken(&row["name"]) && row["name"] != "ether1";
+        self.record("/interface", free)["name"].clone()
+    }
+
     /// The id of a list's first row that fits.
     pub fn id_of(&self, tool: &str, list: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let answer = self.agent.done(tool, &self.device());
