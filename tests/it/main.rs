@@ -40,5 +40,5 @@ mod dice;
 #[path = "../../src/tools/fuzz_testing.rs"]
 mod nearly_right;
 mod routeros {
-    pub use crate::dice as fuzz_testing;
+    pub(crate) use crate::dice as fuzz_testing;
 }
