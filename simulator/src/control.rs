@@ -20,7 +20,7 @@ use crate::faults::{Fault, Injection};
 use crate::fleet::Router;
 use crate::rest::route::{decode, pairs};
 
-const BODY_MAX: usize = 1 << 20;
+const BODY_MAX: usize = 16 << 20; // a planted table of 100,000 rows
 
 type Answered = Result<Value, (StatusCode, String)>;
 
@@ -96,6 +96,13 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             router.change_behind_back(menu, body["id"].as_str(), &props);
             Ok(json!({}))
+        }
+        ("POST", "plant") => {
+            let menu = body["menu"].as_str().ok_or_else(|| wrong("menu is missing"))?;
+            let rows = body["rows"].as_array().ok_or_else(|| wrong("rows are missing"))?;
+            let rows = rows.iter().map(texts).collect();
+            let planted = router.plant(menu, rows).ok_or_else(|| wrong("no such menu with records"))?;
+            Ok(json!({ "planted": planted }))
         }
         ("POST", "change-key") => {
             router.change_tls_key();

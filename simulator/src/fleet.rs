@@ -324,6 +324,14 @@ impl Router {
         self.device.remove_behind_back(menu, id)
     }
 
+    /// Puts records into a menu exactly as they are given: unchecked, without consequences and without a line in the
+    /// history, since a network can hold what no console would take (a client's host name, a log line, a route that
+    /// a peer announced). A record with an `.id` that exists is written over; how many were taken, or nothing when
+    /// there is no such menu with records.
+    pub fn plant(&self, menu: &str, rows: Vec<Vec<(String, String)>>) -> Option<usize> {
+        self.device.plant(menu, rows)
+    }
+
     /// Takes the power away; returns once the box is down. It comes back by itself after `down_for` of real time.
     pub async fn reboot(&self, down_for: Duration) {
         let mut up = self.device.up.subscribe();

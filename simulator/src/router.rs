@@ -21,7 +21,7 @@ use crate::login::Lane;
 use crate::profile::Profile;
 use crate::spec::Shape;
 use crate::state::{Actor, Birth, Now, State};
-use crate::table::{Record, Table};
+use crate::table::{Record, Table, parse_id};
 use crate::tls::{self, Identity};
 use crate::{views, writes};
 
@@ -224,6 +224,26 @@ impl Device {
             _ => writes::set(state, menu, &[Record::NO_ID], args, now).map(|note| ((), note)),
         });
         drop(outcome);
+    }
+
+    /// Puts records into a menu as they are; nothing where there is no such menu with records.
+    pub fn plant(&self, path: &str, rows: Vec<Vec<(String, String)>>) -> Option<usize> {
+        let mut state = self.state();
+        let menu = state.catalogue.menu(path).filter(|menu| menu.shape == Shape::List)?;
+        let planted = rows.len();
+        for row in rows {
+            let own = row.iter().find(|(key, _)| key == ".id").and_then(|(_, id)| parse_id(id));
+            let table = state.table_mut(menu.path);
+            let values = row.into_iter().filter(|(key, _)| key != ".id");
+            if let Some(record) = own.and_then(|id| table.row_mut(id)) {
+                values.for_each(|(key, value)| record.set(key, value));
+                continue;
+            }
+            let mut record = Record::new(own.unwrap_or_else(|| table.fresh_id()));
+            values.for_each(|(key, value)| record.set(key, value));
+            table.push(record);
+        }
+        Some(planted)
     }
 
     /// Removes a record as if someone sat at the console; true if there was one that could go.

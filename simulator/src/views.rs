@@ -2,6 +2,7 @@
 //!
 //! Reads only. What is worked out here (uptime, active routes, counters, logins) is never stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,20 +159,11 @@ fn routes(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
         connected.push(Arc::new(row));
     }
     let usable: Vec<Option<String>> = stored.iter().map(|row| immediate(row, &connected, &up)).collect();
-    let best = |row: &Record| {
-        let mine = |other: &&Arc<Record>| {
-            other.get("dst-address") == row.get("dst-address")
-                && other.get("routing-table") == row.get("routing-table")
-        };
-        stored
-            .iter()
-            .zip(&usable)
-            .filter(|(_, gw)| gw.is_some())
-            .map(|(other, _)| other)
-            .filter(mine)
-            .map(|o| distance(o))
-            .min()
-    };
+    let mut best: BTreeMap<(Option<&str>, Option<&str>), u64> = BTreeMap::new();
+    for (row, _) in stored.iter().zip(&usable).filter(|(_, gateway)| gateway.is_some()) {
+        let nearest = best.entry(destination(row)).or_insert(u64::MAX);
+        *nearest = distance(row).min(*nearest);
+    }
     let mut all = Vec::new();
     for (row, gateway) in stored.iter().zip(&usable) {
         let mut shown = Record::clone(row);
@@ -181,7 +173,7 @@ fn routes(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
             }
         } else if let Some(gateway) = gateway {
             shown.set("immediate-gw", gateway.clone());
-            if best(row) == Some(distance(row)) {
+            if best.get(&destination(row)) == Some(&distance(row)) {
                 shown.set("active", "true");
             }
         } else {
@@ -192,6 +184,11 @@ fn routes(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
     }
     all.extend(connected);
     all
+}
+
+/// What routes compete for.
+fn destination(row: &Record) -> (Option<&str>, Option<&str>) {
+    (row.get("dst-address"), row.get("routing-table"))
 }
 
 fn distance(row: &Record) -> u64 {

@@ -6,6 +6,10 @@ pub mod address;
 pub mod compat;
 pub mod error;
 pub mod figures;
+#[cfg(test)]
+pub(crate) mod fuzz_testing;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod hosts;
 pub mod json;
 pub mod lanes;

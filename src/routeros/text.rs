@@ -49,6 +49,20 @@ fn unhidden(text: &str, max: usize) -> String {
     out
 }
 
+/// Shows as escapes what [`clean`] drops: for quoting to callers what they sent themselves.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// [`clean`] for bytes: what is not UTF-8 becomes U+FFFD.
 #[must_use]
 pub fn clean_bytes(bytes: &[u8]) -> String {
@@ -280,6 +294,11 @@ mod tests {
         assert_eq!(value["theirs"][0].as_str().unwrap().len(), TEXT_MAX);
         assert_eq!(value["ours"][0], long);
         assert!(value["theirs"][1] == "ab" && value["ours"][1] == "ab");
+    }
+
+    #[test]
+    fn what_hides_is_shown_as_an_escape() {
+        assert_eq!(escaped("a\u{feff}b\0\u{202e}ü"), "a\\u{feff}b\\u{0}\\u{202e}ü");
     }
 
     #[test]

@@ -282,7 +282,8 @@ fn log_failure(tool: &str, failure: &Failure) {
     tracing::info!(tool, code = %failure.code, device = ?failure.device_id, "{}{chain}", failure.say);
 }
 
-fn split_correlation(params: Value) -> Result<(Value, String), Failure> {
+/// Takes the correlation id out of a call's parameters.
+pub(super) fn split_correlation(params: Value) -> Result<(Value, String), Failure> {
     let mut object = match params {
         Value::Null => serde_json::Map::new(),
         Value::Object(object) => object,

@@ -15,6 +15,10 @@ mod context_tests;
 pub mod dhcp;
 pub mod dns;
 pub mod firewall;
+#[cfg(test)]
+mod fuzz_testing;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod interface;
 pub mod ip;
 pub mod listing;

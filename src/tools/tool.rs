@@ -10,7 +10,11 @@ use serde_json::Value;
 use crate::{
     access::principal::{Audience, Demand, Kind, Tier},
     failure::{Code, Failure},
-    routeros::{compat::Endpoint, port::Promise, text::clean_answer},
+    routeros::{
+        compat::Endpoint,
+        port::Promise,
+        text::{clean_answer, escaped},
+    },
     tools::{context::Cx, params::DeviceRef},
 };
 
@@ -296,17 +300,16 @@ pub fn decode<P: DeserializeOwned>(params: Value) -> Result<P, Failure> {
     serde_path_to_error::deserialize(params).map_err(|error| {
         let path = error.path().to_string();
         let why = error.inner().to_string();
-        // "missing field `x`" and "unknown field `x`, …" name the field themselves.
-        let field = why
-            .strip_prefix("missing field `")
-            .or_else(|| why.strip_prefix("unknown field `"))
-            .and_then(|rest| rest.split('`').next())
-            .map_or_else(
-                || path.clone(),
-                |name| if path == "." { name.to_owned() } else { format!("{path}.{name}") },
-            );
-        let shown: String = why.chars().take(300).collect();
-        let field: String = field.chars().take(100).collect();
+        let named = |start: &str| why.strip_prefix(start).and_then(|rest| rest.split('`').next());
+        // What is missing has no path yet; what is unknown stands at its end already.
+        let field = match named("missing field `") {
+            Some(name) if path == "." => name.to_owned(),
+            Some(name) => format!("{path}.{name}"),
+            None => path,
+        };
+        // Both may quote the caller: names of fields are free text.
+        let shown: String = escaped(&why).chars().take(300).collect();
+        let field: String = escaped(&field).chars().take(100).collect();
         Failure::param(&field, shown)
     })
 }

@@ -9,19 +9,23 @@ mod cli;
 mod crash;
 mod doors;
 mod files;
+mod fuzz;
 mod guides;
 mod history;
 mod house;
 mod immediate;
 mod jobs;
+mod large;
 mod lists;
 mod lone;
 mod offline;
 mod packaging;
 mod peers;
 mod pipes;
+mod protocol;
 mod reach;
 mod records;
+mod schema;
 mod secrets;
 mod stdio;
 mod stores;
@@ -30,3 +34,12 @@ mod terminal;
 mod topics;
 mod untrusted;
 mod writes;
+
+// What the product's own fuzzing throws, under the name that it has there.
+#[path = "../../src/routeros/fuzz_testing.rs"]
+mod dice;
+#[path = "../../src/tools/fuzz_testing.rs"]
+mod nearly_right;
+mod routeros {
+    pub(crate) use crate::dice as fuzz_testing;
+}

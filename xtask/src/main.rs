@@ -1,4 +1,4 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | clients | conformance | bench | bless`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | fuzz | clients | conformance | bench | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
@@ -48,6 +48,12 @@ enum Chore {
         #[arg(long, default_value_t = 1000)]
         mutations: u32,
     },
+    /// Answers of routers, their readings, and parameters of tools, fuzzed: each for so long.
+    Fuzz {
+        /// For each of the targets.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// Real protocol clients against a demo.
     Clients,
     /// The official conformance suite against a demo; prints its totals.
@@ -81,6 +87,11 @@ fn main() -> ExitCode {
                     .done()
             }),
         ]),
+        Chore::Fuzz { seconds } => sections(&[Section::new("fuzzing", move || {
+            run::long(&["-p", "appliance", "--lib", "--test", "it", "fuzz_"])
+                .env("APPLIANCE_FUZZ_SECONDS", seconds.to_string())
+                .done()
+        })]),
         Chore::Clients => sections(&[Section::new("clients", clients::run)]),
         Chore::Conformance => sections(&[Section::new("conformance", conformance::run)]),
         Chore::Bench(args) => match bench::run(&args) {

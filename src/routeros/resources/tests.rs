@@ -1,6 +1,9 @@
 //! What must hold for every reading, and what real routers were seen to answer.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use proptest::prelude::*;
 
@@ -12,8 +15,10 @@ use super::{
     wireless::WirelessClient,
 };
 use crate::routeros::{
+    error::RouterError,
     json,
     port::{Reply, Row},
+    rest::meaning,
 };
 
 fn row(pairs: &[(&str, &str)]) -> Row {
@@ -129,21 +134,89 @@ fn captured_answers_are_read() {
     assert_eq!(resource.version.expose(), "7.1beta4 (development)");
 }
 
+/// What an answer of a real router is read as.
+enum ReadAs {
+    /// The reading of this menu.
+    Menu(&'static str),
+    /// A refusal with this status, and what it means.
+    Refusal(u16, fn(&RouterError) -> bool),
+    /// The value of `ret` alone.
+    Ret,
+    /// No reading: nothing asks this command, for this reason.
+    Nothing(&'static str, &'static str),
+}
+
+/// Every captured answer.
+const CAPTURES: [(&str, ReadAs); 14] = [
+    ("api_arp_v6.json", ReadAs::Menu("/ip/arp")),
+    ("api_wifi_registration.json", ReadAs::Menu("/interface/wifi/registration-table")),
+    ("api_wireless_registration.json", ReadAs::Menu("/interface/wireless/registration-table")),
+    ("rest_address_list_timeout.json", ReadAs::Menu("/ip/firewall/address-list")),
+    ("rest_bandwidth_test_3s.json", ReadAs::Nothing("/tool/bandwidth-test", "no tool measures bandwidth")),
+    (
+        "rest_check_for_updates.json",
+        ReadAs::Nothing("/system/package/update/check-for-updates", "no tool looks for updates"),
+    ),
+    ("rest_device_mode.json", ReadAs::Menu("/system/device-mode")),
+    ("rest_error_406_old.json", ReadAs::Refusal(406, |error| matches!(error, RouterError::Absent { .. }))),
+    ("rest_error_session_closed.json", ReadAs::Refusal(400, |error| matches!(error, RouterError::Wall))),
+    ("rest_execute_rejected_200.json", ReadAs::Ret),
+    ("rest_monitor_traffic_duration3.json", ReadAs::Menu("/interface/monitor-traffic")),
+    ("rest_ping_count4.json", ReadAs::Nothing("/tool/ping", "no tool pings")),
+    ("rest_put_ip_address_201.json", ReadAs::Menu("/ip/address")),
+    ("rest_system_resource_7.1beta4.json", ReadAs::Menu("/system/resource")),
+];
+
 #[test]
-fn every_capture_is_json_that_we_read() {
-    if capture("rest_device_mode.json").is_none() {
-        return;
-    }
+fn every_capture_goes_to_a_reading_or_is_named() {
+    let Some(_) = capture("rest_device_mode.json") else { return };
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/routeros/captures");
-    let mut seen = 0;
-    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-        if file.extension().is_some_and(|ending| ending == "json") {
-            let body = json::parse(&std::fs::read(&file).unwrap()).unwrap();
-            assert!(!body.rows.is_empty() || body.ret.is_some(), "{}", file.display());
-            seen += 1;
-        }
+    let files =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = files.filter(|name| name.ends_with(".json")).collect();
+    let named: BTreeSet<String> = CAPTURES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files, named, "every capture has a line here");
+    for (name, read_as) in CAPTURES {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let body = json::parse(&bytes).unwrap();
+        assert!(!body.rows.is_empty() || body.ret.is_some(), "{name}");
+        let told = match read_as {
+            ReadAs::Menu(menu) => {
+                let kind = ALL
+                    .iter()
+                    .find(|kind| kind.menu == menu)
+                    .unwrap_or_else(|| panic!("no reading of {menu}"));
+                for row in &body.rows {
+                    assert!(looks_right(menu, row), "{name} is not of {menu}: {row:?}");
+                    (kind.try_read)(&Record::new(row, kind.fields));
+                }
+                let known = |key: &&String| kind.fields.iter().any(|field| field.name == **key);
+                let keys: BTreeSet<&String> = body.rows.iter().flat_map(BTreeMap::keys).collect();
+                let read = keys.iter().filter(|key| known(key)).count();
+                assert!(
+                    read >= kind.fields.iter().filter(|field| field.required).count() && read > 1,
+                    "{name}"
+                );
+                format!("{menu}: {} records, {read} of {} properties read", body.rows.len(), keys.len())
+            }
+            ReadAs::Refusal(status, fits) => {
+                let status = reqwest::StatusCode::from_u16(status).unwrap();
+                let error = meaning(status, false, &bytes).unwrap_err();
+                assert!(fits(&error), "{name}: {error:?}");
+                format!("a refusal, {status}: {error}")
+            }
+            ReadAs::Ret => {
+                assert!(body.rows.is_empty());
+                "the words of `ret`".to_owned()
+            }
+            ReadAs::Nothing(command, why) => {
+                let has = ALL.iter().any(|kind| kind.menu == command);
+                assert!(!has, "{command} has a reading: {name} goes there");
+                format!("no reading: {why}")
+            }
+        };
+        println!("{name} → {told}");
     }
-    assert!(seen >= 13, "{seen} captures");
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Targets for Params {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Rates {
+    /// Rates are null where the name holds a comma: RouterOS takes such a name for two.
     name: Untrusted,
     rx_bits_per_second: Option<u64>,
     tx_bits_per_second: Option<u64>,
@@ -87,6 +88,9 @@ impl Tool for GetInterfaceStats {
         };
         let (names, end) = window.cut(wanted, |name| name);
         let mut stats = Vec::new();
+        // A list of names is told apart by its commas: a name that holds one cannot be asked for.
+        let (unaskable, names): (Vec<String>, Vec<String>) =
+            names.into_iter().partition(|name| name.contains(','));
         for some in names.chunks(AT_ONCE) {
             let arguments = [("interface", some.join(",")), ("once", String::new())];
             let arguments = arguments.map(|(name, value)| (name.to_owned(), value)).to_vec();
@@ -98,6 +102,13 @@ impl Tool for GetInterfaceStats {
                 tx_packets_per_second: traffic.tx_packets_per_second,
             }));
         }
+        stats.extend(unaskable.iter().map(|name| Rates {
+            name: Untrusted::new(name),
+            rx_bits_per_second: None,
+            tx_bits_per_second: None,
+            rx_packets_per_second: None,
+            tx_packets_per_second: None,
+        }));
         Ok(Answer { stats, end })
     }
 

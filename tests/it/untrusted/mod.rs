@@ -1,12 +1,18 @@
 //! Text from routers is data: it reaches answers cleaned, and no sentence, record or log acts on a terminal.
 
+mod orders;
+mod planted;
+
 use appliance::{
     access::principal::Kind,
     tools::{catalog, tool},
 };
 use serde_json::{Value, json};
 
-use crate::house::{As, House, raw};
+use crate::{
+    house::{As, House},
+    protocol::Client,
+};
 
 /// What an attacker may put into a router's text fields: terminal sequences, direction marks, invisible characters, ends of
 /// markup, orders to a reader, and length.
@@ -31,13 +37,14 @@ fn texts<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
     }
 }
 
-fn harmless(what: &str, answer: &Value) {
+pub fn harmless(what: &str, answer: &Value) {
     let mut all = Vec::new();
     texts(answer, &mut all);
     for text in all {
         let bad = text.chars().find(|c| {
             c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                    | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
         });
         assert_eq!(bad, None, "{what}: {:?}", text.chars().take(80).collect::<String>());
     }
@@ -56,30 +63,6 @@ fn reading_tools() -> Vec<&'static str> {
     let needs = |def: &&tool::ToolDef| (def.input_schema)()["required"] == json!(["device_id"]);
     let reads = |def: &&tool::ToolDef| def.spec.demand.kind == Kind::Read && def.spec.open_world;
     catalog::all().filter(reads).filter(needs).map(|def| def.spec.name).collect()
-}
-
-/// The text for people beside a tool's answer.
-fn said_over_mcp(house: &House, tool: &str, params: &Value) -> String {
-    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" } });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": { "name": tool, "arguments": params, "_meta": meta } })
-    .to_string();
-    let (host, token) = (house.host(), house.token(As::Agent).unwrap());
-    let request = format!(
-        "POST /mcp HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\n\
-         Content-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n\
-         Mcp-Name: {tool}\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let reply = raw(host, request.as_bytes());
-    assert_eq!(reply.status, 200, "{tool}: {}", reply.text);
-    // One JSON document, or the last event of a stream.
-    let line = reply.text.lines().rev().find(|line| line.contains("\"result\"")).unwrap_or(&reply.text);
-    let answer: Value = serde_json::from_str(line.trim_start_matches("data:").trim()).unwrap();
-    let content = answer["result"]["content"].as_array().unwrap_or_else(|| panic!("{tool}: {answer}"));
-    content.iter().map(|block| block["text"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -118,7 +101,7 @@ fn nothing_a_router_says_acts_on_whoever_reads_it() {
         let answer = house.call(As::Agent, tool, &params);
         short(tool, &answer);
         shown += usize::from(answer.to_string().contains("evil"));
-        let said = said_over_mcp(&house, tool, &params);
+        let said = Client::stateless(&house, As::Agent).call(tool, &params).said;
         assert!(!said.contains("evil") && !said.contains(char::is_control), "{tool} quotes a router: {said}");
     }
     assert!(shown >= 8, "only {shown} tools show what was planted");
