@@ -3,6 +3,7 @@
 #[cfg(feature = "conformance")]
 mod conformance;
 mod handler;
+mod listed;
 mod prompts;
 mod resources;
 pub mod stdio;

@@ -43,6 +43,11 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
     all().find(|def| def.spec.name == name)
 }
 
+/// Every older name, with the tool that it means.
+pub fn aliases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALIASES.iter().copied()
+}
+
 /// The name that a given name means: `/` and `-` become `_`, older names are followed.
 #[must_use]
 pub fn canonical(given: &str) -> Cow<'_, str> {

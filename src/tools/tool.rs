@@ -217,6 +217,29 @@ impl ToolDef {
             prepare: prepare::<T>,
         }
     }
+
+    /// Its contract as data, with whole schemas.
+    #[must_use]
+    pub fn described(&self) -> Value {
+        let spec = &self.spec;
+        let read = spec.demand.kind == Kind::Read;
+        serde_json::json!({
+            "name": spec.name,
+            "title": spec.title,
+            "description": spec.description,
+            "tier": spec.demand.tier.as_str(),
+            "kind": if read { "read" } else { "write" },
+            "audience": if spec.demand.audience == Audience::Operator { "operator" } else { "everyone" },
+            "timeout_s": spec.timeout.as_secs(),
+            "annotations": {
+                "readOnlyHint": read,
+                "destructiveHint": spec.destructive,
+                "idempotentHint": spec.idempotent,
+            },
+            "input_schema": (self.input_schema)(),
+            "output_schema": (self.output_schema)(),
+        })
+    }
 }
 
 fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {

@@ -1,7 +1,7 @@
 //! Every read tool about a router, on every simulated release: answers that keep their own schema, refusals that say why;
 //! and the list of commands, checked against the console trees of real releases.
 
-use std::{path::PathBuf, process::Command};
+use std::{collections::BTreeMap, path::PathBuf, process::Command, sync::OnceLock};
 
 use appliance::tools::catalog;
 use serde_json::{Value, json};
@@ -128,13 +128,38 @@ fn breaches(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     found
 }
 
-/// Calls a tool that must succeed, and holds the answer against its own schema.
+/// The schema of a tool's answers as `tools/list` shows it: the same for every house.
+fn listed(house: &House, tool: &str) -> Value {
+    static LISTED: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
+    let listed = LISTED.get_or_init(|| {
+        let tools = house.listed(As::Admin).into_iter();
+        tools.map(|tool| (tool["name"].as_str().unwrap().to_owned(), tool["outputSchema"].clone())).collect()
+    });
+    listed.get(tool).unwrap_or_else(|| panic!("{tool} is not listed")).clone()
+}
+
+/// Calls a tool that must succeed, and holds the answer against its own schema, the whole one and the one that is listed.
 fn answered(house: &House, tool: &str, params: &Value) -> Value {
     let answer = house.call(As::Agent, tool, params);
-    let schema = (catalog::find(tool).unwrap().output_schema)();
-    let breaches = breaches(&schema, &answer, tool);
-    assert!(breaches.is_empty(), "{breaches:#?}\n{answer:#}");
+    for schema in [(catalog::find(tool).unwrap().output_schema)(), listed(house, tool)] {
+        let breaches = breaches(&schema, &answer, tool);
+        assert!(breaches.is_empty(), "{breaches:#?}\n{answer:#}");
+    }
     answer
+}
+
+/// Calls a tool that must fail, and holds the failure against the listed schema as some clients do.
+fn failed(house: &House, who: As, tool: &str, params: &Value) -> Value {
+    let failure = match house.try_call(who, tool, params) {
+        Ok(answer) => panic!("{tool} {params} should fail, answered {answer}"),
+        Err(failure) => failure,
+    };
+    let mut schema = listed(house, tool);
+    // A failure has fields that an answer has not.
+    schema["additionalProperties"] = json!(true);
+    let breaches = breaches(&schema, &failure, tool);
+    assert!(breaches.is_empty(), "{breaches:#?}\n{failure:#}");
+    failure
 }
 
 #[test]
@@ -177,7 +202,7 @@ fn every_read_tool_refuses_what_makes_no_sense_and_asks_no_router() {
     let before = house.journal(0).len();
     for (tool, _, max, _) in LISTS {
         let refused = |params: Value, code: &str, says: &str| {
-            let failure = house.try_call(As::Agent, tool, &params).unwrap_err();
+            let failure = failed(&house, As::Agent, tool, &params);
             assert_eq!(failure["code"], code, "{tool} {params}: {failure}");
             assert!(failure.to_string().contains(says), "{tool} {params} says {says}: {failure}");
         };
@@ -191,8 +216,7 @@ fn every_read_tool_refuses_what_makes_no_sense_and_asks_no_router() {
         [("get_interface", "interface_id"), ("get_ip_address", "address_id"), ("get_route", "route_id")]
     {
         for bad in [json!("ether1"), json!("*"), json!("*1/../2"), json!(1), Value::Null] {
-            let failure =
-                house.try_call(As::Agent, tool, &json!({ "device_id": device, id: bad })).unwrap_err();
+            let failure = failed(&house, As::Agent, tool, &json!({ "device_id": device, id: bad }));
             assert_eq!(failure["code"], "invalid_params", "{tool} {bad}: {failure}");
             assert!(failure.to_string().contains(id), "{tool} {bad}: {failure}");
         }
@@ -218,7 +242,7 @@ fn a_router_that_is_down_is_said_by_every_read_tool() {
     let params = json!({ "device_id": house.device(0) });
     house.fault(0, &json!({ "fault": "html", "times": 1000 }));
     for (tool, ..) in LISTS {
-        assert_eq!(house.refused(As::Agent, tool, &params), "device_garbled", "{tool}");
+        assert_eq!(failed(&house, As::Agent, tool, &params)["code"], "device_garbled", "{tool}");
     }
     for (tool, id) in
         [("get_interface", "interface_id"), ("get_ip_address", "address_id"), ("get_route", "route_id")]
@@ -287,7 +311,7 @@ fn tools_of_our_own_records_and_writes_keep_their_schema_and_refuse_nonsense() {
             "unknown_device",
         ),
     ] {
-        assert_eq!(house.refused(As::Agent, tool, &params), code, "{tool} {params}");
+        assert_eq!(failed(&house, As::Agent, tool, &params)["code"], code, "{tool} {params}");
     }
     assert_eq!(house.writes(0), writes, "a refusal changes nothing");
 }

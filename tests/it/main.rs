@@ -12,6 +12,7 @@ mod files;
 mod history;
 mod house;
 mod jobs;
+mod listing;
 mod lists;
 mod lone;
 mod offline;
