@@ -29,6 +29,8 @@ pub struct Spec {
     pub idempotent: bool,
     /// It can take something away.
     pub destructive: bool,
+    /// It changes routers, or leads to a change: what `read_only` hides and refuses.
+    pub changes_routers: bool,
     /// It talks to routers.
     pub open_world: bool,
     /// The call ends after this long.
@@ -52,6 +54,7 @@ impl Spec {
             },
             idempotent: matches!(kind, Kind::Read),
             destructive: false,
+            changes_routers: matches!(kind, Kind::Write),
             open_world: true,
             timeout: Duration::from_secs(30),
             secrets: &[],
@@ -74,7 +77,7 @@ impl Spec {
         spec
     }
 
-    /// A chore of people: admin API and command line only, for these roles.
+    /// A chore of people: admin API and command line only, for these roles. It keeps our own records.
     #[must_use]
     pub const fn operator(
         name: &'static str,
@@ -86,6 +89,7 @@ impl Spec {
         let mut spec = Self::new(name, title, description, kind);
         spec.demand.audience = Audience::Operator;
         spec.demand.roles = Some(roles);
+        spec.changes_routers = false;
         spec.open_world = false;
         spec
     }
@@ -100,6 +104,12 @@ impl Spec {
     #[must_use]
     pub const fn destructive(mut self) -> Self {
         self.destructive = true;
+        self
+    }
+    /// A chore that lets routers be changed.
+    #[must_use]
+    pub const fn changes_routers(mut self) -> Self {
+        self.changes_routers = true;
         self
     }
     /// It answers from our own records.
