@@ -282,10 +282,9 @@ fn every_tool_file_is_in_its_topic() {
 }
 
 #[test]
-fn tools_have_good_names_descriptions_and_a_small_list() {
+fn tools_have_good_names_and_descriptions() {
     use appliance::tools::catalog;
     let mut names = std::collections::BTreeSet::new();
-    let (mut bare, mut with) = (0, 0);
     for def in catalog::all() {
         let spec = &def.spec;
         assert!(
@@ -294,15 +293,8 @@ fn tools_have_good_names_descriptions_and_a_small_list() {
         );
         assert!(names.insert(spec.name), "{} twice", spec.name);
         assert!(spec.description.len() >= 10 && spec.description.len() <= 300, "{}", spec.name);
-        let input = (def.input_schema)();
-        assert_eq!(input["type"], "object", "{}", spec.name);
-        if spec.demand.audience == appliance::access::principal::Audience::Everyone {
-            bare += input.to_string().len() + spec.description.len() + 200;
-            with += (def.output_schema)().to_string().len();
-        }
+        assert_eq!((def.input_schema)()["type"], "object", "{}", spec.name);
     }
-    assert!(bare <= 45_000, "{bare} bytes without output schemas");
-    assert!(bare + with <= 85_000, "{} bytes with output schemas", bare + with);
 }
 
 #[test]

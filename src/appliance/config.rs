@@ -140,7 +140,7 @@ pub enum LabApproval {
 pub struct Tools {
     /// Environments in which one-device changes run without a person. Default lab and staging.
     pub immediate_writes: Vec<Environment>,
-    /// Hide and refuse everything that changes something. Default false.
+    /// Hide and refuse everything that changes a router; devices and tokens can still be kept. Default false.
     pub read_only: bool,
     /// Serve devices of this environment only. Default: all.
     pub environment: Option<Environment>,

@@ -119,7 +119,7 @@ enum Command {
     /// Set up MCP clients.
     #[command(subcommand)]
     Mcp(mcp::Mcp),
-    /// What the product is made of, as data: endpoints.
+    /// What the product is made of, as data: endpoints, tools.
     #[command(subcommand)]
     Schema(schema::Schema),
     /// Look for what is wrong with this installation.

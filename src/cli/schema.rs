@@ -1,18 +1,25 @@
 //! `appliance schema`: what the product is made of, as data.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 
 use crate::{
     cli::{Common, out},
-    failure::Failure,
+    failure::{Code, Failure},
     routeros::compat::EndpointRow,
-    tools::catalog,
+    tools::{catalog, tool::ToolDef},
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Schema {
     /// Every RouterOS command that the product can send, as tab-separated values.
     Endpoints,
+    /// Every tool with the whole schemas of its parameters and answers, and the older names, as JSON.
+    Tools {
+        /// Only this tool; older names are understood.
+        name: Option<String>,
+    },
 }
 
 pub(super) fn run(common: &Common, command: &Schema) -> Result<u8, Failure> {
@@ -26,8 +33,26 @@ pub(super) fn run(common: &Common, command: &Schema) -> Result<u8, Failure> {
             rows.retain(|row| seen.insert(row.clone()));
             out::show(common, &serde_json::json!(rows), |_| table(&rows))?;
         }
+        Schema::Tools { name: None } => {
+            let tools: Vec<_> = catalog::all().map(ToolDef::described).collect();
+            let aliases: BTreeMap<_, _> = catalog::aliases().collect();
+            document(&serde_json::json!({ "tools": tools, "aliases": aliases }))?;
+        }
+        Schema::Tools { name: Some(name) } => {
+            let def = catalog::find(&catalog::canonical(name));
+            let unknown = || {
+                Failure::new(Code::UnknownTool, format!("there is no tool `{name}`"))
+                    .hint("`appliance schema tools` has all")
+            };
+            document(&def.ok_or_else(unknown)?.described())?;
+        }
     }
     Ok(0)
+}
+
+/// Schemas are JSON, whoever reads them.
+fn document(value: &serde_json::Value) -> Result<(), Failure> {
+    out::data(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
 /// Columns in the order of the header; an empty list of properties is a dash.

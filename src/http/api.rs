@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use warp::{Filter as _, filters::BoxedFilter, path::FullPath, reply::Response};
 
 use crate::{
-    access::principal::{Kind, Principal},
+    access::principal::Principal,
     failure::{Code, Failure},
     http::{Doors, guard::Caller, reply},
-    tools::{call::Call, catalog, tool::ToolDef},
+    tools::{call::Call, catalog},
 };
 
 /// The largest body of a request.
@@ -71,27 +71,7 @@ async fn serve(
 
 /// Every tool as described, by name. Made once a process: schemas never change.
 static DESCRIBED: LazyLock<BTreeMap<&'static str, Value>> =
-    LazyLock::new(|| catalog::all().map(|def| (def.spec.name, described(def))).collect());
-
-fn described(def: &ToolDef) -> Value {
-    let spec = &def.spec;
-    json!({
-        "name": spec.name,
-        "title": spec.title,
-        "description": spec.description,
-        "tier": spec.demand.tier.as_str(),
-        "kind": if spec.demand.kind == Kind::Read { "read" } else { "write" },
-        "audience": if spec.demand.audience == crate::access::principal::Audience::Operator { "operator" } else { "everyone" },
-        "timeout_s": spec.timeout.as_secs(),
-        "annotations": {
-            "readOnlyHint": spec.demand.kind == Kind::Read,
-            "destructiveHint": spec.destructive,
-            "idempotentHint": spec.idempotent,
-        },
-        "input_schema": (def.input_schema)(),
-        "output_schema": (def.output_schema)(),
-    })
-}
+    LazyLock::new(|| catalog::all().map(|def| (def.spec.name, def.described())).collect());
 
 /// The body, or the answer that it is too large: counted while it comes, whatever its length claims.
 async fn collect(

@@ -4,6 +4,7 @@ mod completion;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod handler;
+mod listed;
 mod prompt_file;
 mod prompts;
 mod refusal;

@@ -71,7 +71,7 @@ impl Corridor {
         let writes_hidden = self.shared.policy.read_only;
         catalog::all()
             .filter(|def| principal.may_use(&def.spec.demand))
-            .filter(|def| !(writes_hidden && def.spec.demand.kind == Kind::Write))
+            .filter(|def| !(writes_hidden && def.spec.changes_routers))
             .collect()
     }
 
@@ -178,8 +178,9 @@ impl Corridor {
         let demand = &def.spec.demand;
         // What the caller may not use at all is refused before its parameters are looked at.
         principal.admit(demand, &[]).map_err(|failure| (failure, none()))?;
-        if self.shared.policy.read_only && demand.kind == Kind::Write {
-            let failure = Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`");
+        if self.shared.policy.read_only && def.spec.changes_routers {
+            let failure = Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`")
+                .hint("nothing is changed on any router until `tools.read_only` is false and the appliance is restarted");
             return Err((failure, none()));
         }
         let prepared = (def.prepare)(params).map_err(|failure| (failure, none()))?;

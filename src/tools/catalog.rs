@@ -27,7 +27,9 @@ const TOPICS: &[&[ToolDef]] = &[
     tools::operator::TOOLS,
 ];
 
-/// Older names and the tool each means (TOOLS: aliases).
+/// Older names and the tool each means, both as `canonical` writes them (TOOLS 1.14 and decision 2). They are understood
+/// everywhere and listed nowhere. A line comes with the tool that it means; `tests/it/listing.rs` has them all and asks
+/// for the line then.
 const ALIASES: &[(&str, &str)] = &[
     ("audit_get_events", "audit_events"),
     ("device_get_health_data", "device_health"),
@@ -58,6 +60,11 @@ pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     def.uses.iter().chain(writes).copied()
 }
 
+/// Every older name, with the tool that it means.
+pub fn aliases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALIASES.iter().copied()
+}
+
 /// The name that a given name means: `/` and `-` become `_`, older names are followed.
 #[must_use]
 pub fn canonical(given: &str) -> Cow<'_, str> {
@@ -68,5 +75,23 @@ pub fn canonical(given: &str) -> Cow<'_, str> {
     match ALIASES.iter().find(|(old, _)| *old == plain) {
         Some((_, name)) => Cow::Borrowed(name),
         None => Cow::Owned(plain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_name_means_one_tool_that_exists_and_hides_none() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (old, name) in aliases() {
+            assert!(find(name).is_some() && find(old).is_none() && seen.insert(old), "{old} → {name}");
+            assert_eq!(canonical(old), name);
+            assert!(old.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{old} could never be found");
+        }
+        assert_eq!(canonical("system/update-identity"), "set_system_identity");
+        assert_eq!(canonical("list/bridges"), "list_bridges");
+        assert_eq!(canonical("no/such-tool"), "no_such_tool");
     }
 }

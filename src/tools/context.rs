@@ -49,7 +49,7 @@ pub struct Shared {
 pub struct Policy {
     /// Environments in which one-device changes run without a person (DECISIONS, approval 4).
     pub immediate_writes: Vec<Environment>,
-    /// Hides and refuses everything that changes something.
+    /// Hides and refuses everything that changes a router.
     pub read_only: bool,
     /// When set, devices of other environments are refused.
     pub environment: Option<Environment>,

@@ -73,7 +73,7 @@ impl JsonSchema for RecordId {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceList<const DEFAULT: u32, const MAX: u32> {
-    /// The router.
+    /// Its id or name.
     pub device_id: DeviceRef,
     #[serde(default)]
     limit: Limit<DEFAULT, MAX>,

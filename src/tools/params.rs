@@ -114,7 +114,7 @@ impl Targets for Nothing {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneDevice {
-    /// The router.
+    /// Its id or name.
     pub device_id: DeviceRef,
 }
 

@@ -33,6 +33,8 @@ pub struct Spec {
     pub idempotent: bool,
     /// It can take something away.
     pub destructive: bool,
+    /// It changes routers, or leads to a change: what `read_only` hides and refuses.
+    pub changes_routers: bool,
     /// It talks to routers.
     pub open_world: bool,
     /// The call ends after this long.
@@ -57,6 +59,7 @@ impl Spec {
             },
             idempotent: matches!(kind, Kind::Read),
             destructive: false,
+            changes_routers: matches!(kind, Kind::Write),
             open_world: true,
             timeout: Duration::from_secs(30),
             secrets: &[],
@@ -95,7 +98,7 @@ impl Spec {
         spec
     }
 
-    /// A chore of people: admin API and command line only, for these roles.
+    /// A chore of people: admin API and command line only, for these roles. It keeps our own records.
     #[must_use]
     pub const fn operator(
         name: &'static str,
@@ -107,6 +110,7 @@ impl Spec {
         let mut spec = Self::new(name, title, description, kind);
         spec.demand.audience = Audience::Operator;
         spec.demand.roles = Some(roles);
+        spec.changes_routers = false;
         spec.open_world = false;
         spec
     }
@@ -121,6 +125,12 @@ impl Spec {
     #[must_use]
     pub const fn destructive(mut self) -> Self {
         self.destructive = true;
+        self
+    }
+    /// A chore that lets routers be changed.
+    #[must_use]
+    pub const fn changes_routers(mut self) -> Self {
+        self.changes_routers = true;
         self
     }
     /// It answers from our own records.
@@ -270,6 +280,29 @@ impl ToolDef {
             output_schema: schema_of::<T::Answer>,
             prepare: prepare::<T>,
         }
+    }
+
+    /// Its contract as data, with whole schemas.
+    #[must_use]
+    pub fn described(&self) -> Value {
+        let spec = &self.spec;
+        let read = spec.demand.kind == Kind::Read;
+        serde_json::json!({
+            "name": spec.name,
+            "title": spec.title,
+            "description": spec.description,
+            "tier": spec.demand.tier.as_str(),
+            "kind": if read { "read" } else { "write" },
+            "audience": if spec.demand.audience == Audience::Operator { "operator" } else { "everyone" },
+            "timeout_s": spec.timeout.as_secs(),
+            "annotations": {
+                "readOnlyHint": read,
+                "destructiveHint": spec.destructive,
+                "idempotentHint": spec.idempotent,
+            },
+            "input_schema": (self.input_schema)(),
+            "output_schema": (self.output_schema)(),
+        })
     }
 }
 

@@ -127,6 +127,47 @@ impl House {
         request(self.url(), method, path, self.token(who), body.map(Value::to_string).as_deref())
     }
 
+    /// Asks the MCP door as one client does, without a session; the answer's `result` or `error`.
+    pub fn mcp(&self, who: As, method: &str, params: &Value) -> Value {
+        let mut params = params.clone();
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        });
+        let named = params["name"].as_str().map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\n\
+             Content-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{named}\
+             Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+            self.host(),
+            self.token(who).unwrap_or_default(),
+            body.len()
+        );
+        let reply = raw(self.host(), &[head.as_bytes(), body.as_bytes()].concat());
+        let lines = reply.text.lines().map(|line| line.strip_prefix("data: ").unwrap_or(line));
+        let answers = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let answer = answers.rev().find(|answer| answer["id"] == 1);
+        let mut answer = answer.unwrap_or_else(|| panic!("{method}: {} {}", reply.status, reply.text));
+        if answer["error"].is_object() { answer["error"].take() } else { answer["result"].take() }
+    }
+
+    /// Calls a tool as an agent does: its answer, or its failure's object.
+    pub fn mcp_call(&self, who: As, tool: &str, arguments: &Value) -> Result<Value, Value> {
+        let mut said = self.mcp(who, "tools/call", &json!({ "name": tool, "arguments": arguments }));
+        if said["structuredContent"].is_null() {
+            return Err(said["data"].take());
+        }
+        let content = said["structuredContent"].take();
+        if said["isError"] == true { Err(content) } else { Ok(content) }
+    }
+
+    /// The tools that a caller is shown.
+    pub fn listed(&self, who: As) -> Vec<Value> {
+        self.mcp(who, "tools/list", &json!({}))["tools"].as_array().unwrap().clone()
+    }
+
     /// Calls a tool and returns the answer, or the failure's object.
     pub fn try_call(&self, who: As, tool: &str, params: &Value) -> Result<Value, Value> {
         let reply = self.http(who, "POST", &format!("/api/tools/{tool}"), Some(params));

@@ -16,6 +16,7 @@ mod house;
 mod immediate;
 mod jobs;
 mod large;
+mod listing;
 mod lists;
 mod lone;
 mod offline;

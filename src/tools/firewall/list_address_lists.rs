@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The router.
+    /// Its id or name.
     device_id: DeviceRef,
     /// One list; default all.
     list_name: Option<Text<1, 128>>,

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 100;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The router.
+    /// Its id or name.
     device_id: DeviceRef,
     /// Default all.
     interface_names: Option<List<Text<1, 128>, 1, 500>>,

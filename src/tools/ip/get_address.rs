@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The router.
+    /// Its id or name.
     device_id: DeviceRef,
     /// From list_ip_addresses.
     address_id: RecordId,

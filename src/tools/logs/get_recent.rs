@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The router.
+    /// Its id or name.
     device_id: DeviceRef,
     #[serde(default)]
     limit: Limit<100, 1000>,

@@ -50,7 +50,8 @@ impl Tool for PlanApprove {
         "A named approver says yes to this plan's hash.",
         Kind::Write,
         APPROVAL,
-    );
+    )
+    .changes_routers();
     type Params = Params;
     type Answer = Answer;
 

@@ -46,7 +46,8 @@ impl Tool for PlanStart {
         "Starts an approved plan; answers with its job.",
         Kind::Write,
         OPERATORS,
-    );
+    )
+    .changes_routers();
     type Params = Params;
     type Answer = Answer;
 

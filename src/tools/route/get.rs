@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The router.
+    /// Its id or name.
     device_id: DeviceRef,
     /// From get_routing_summary.
     route_id: RecordId,

@@ -18,9 +18,11 @@ use crate::{
 /// The longest text of a router in an answer, in bytes.
 const TEXT_MAX: u64 = 1024;
 
+type Place = (char, &'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 /// Where texts of others stand in a router, by a letter: the menu, what a row needs besides, and the properties that
 /// take the text. The router's own name is the eleventh place, `k`: it has room for one text at a time.
-const PLACES: [(char, &str, &[(&str, &str)], &[&str]); 10] = [
+const PLACES: [Place; 10] = [
     ('a', "/interface", &[("type", "bridge"), ("running", "true"), ("disabled", "false")], &["name"]),
     ('b', "/interface", &[("type", "bridge"), ("name", "br$"), ("disabled", "true")], &["comment"]),
     (
