@@ -16,7 +16,7 @@ pub mod span;
 
 use events::{
     device::Environment,
-    operation::{Action, Expectation, Operation, Property, Wanted},
+    operation::{Action, Expectation, Operation, Place, Property, Wanted, Which},
     plan::{Risk, RiskLevel},
 };
 
@@ -128,20 +128,50 @@ impl From<&Operation> for ShownOperation {
     }
 }
 
-/// One line a property, as people read a change. Values are cleaned: what was there may be anything.
+/// One line a property, as people read a change; a record that comes or goes is told whole, in RouterOS's own words.
+/// Values are cleaned: what was there may be anything.
 #[must_use]
 pub fn diff_lines(operation: &Operation) -> Vec<String> {
     let shown = |value: &Option<String>| {
         value.as_deref().map_or_else(|| "(unset)".to_owned(), |v| format!("`{}`", clean(v)))
     };
-    let before = &operation.expect_before;
-    let after = operation.expect_after.properties.iter();
-    after
+    let whole = |properties: &[Wanted]| {
+        let told = |(name, value): &Wanted| value.as_ref().map(|value| format!("{name}=`{}`", clean(value)));
+        properties.iter().filter_map(told).collect::<Vec<_>>().join(" ")
+    };
+    let (before, after) = (&operation.expect_before, &operation.expect_after);
+    let menu = &before.menu;
+    let place = |place: &Option<Place>| match place {
+        Some(Place::Before(id)) => format!(" before {}", clean(id)),
+        Some(Place::Last) => " at the end".to_owned(),
+        None => String::new(),
+    };
+    match (before.present, after.present) {
+        (false, true) => {
+            return vec![format!("{menu} + {}{}", whole(&after.properties), place(&after.place))];
+        }
+        (true, false) if before.properties.is_empty() => return vec![format!("{menu} emptied")],
+        (true, false) => {
+            return vec![format!("{menu} - {}{}", whole(&before.properties), place(&before.place))];
+        }
+        _ => {}
+    }
+    let named = match &after.which {
+        Which::Id(id) => format!("{menu} {}", clean(id)),
+        _ => menu.clone(),
+    };
+    let mut lines: Vec<String> = after
+        .properties
+        .iter()
         .filter_map(|(name, new)| {
             let old = before.properties.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.clone());
-            (&old != new).then(|| format!("{} {name}: {} → {}", before.menu, shown(&old), shown(new)))
+            (&old != new).then(|| format!("{named} {name}: {} → {}", shown(&old), shown(new)))
         })
-        .collect()
+        .collect();
+    if before.place != after.place {
+        lines.push(format!("{named} moved:{} →{}", place(&before.place), place(&after.place)));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -161,6 +191,25 @@ mod tests {
         assert_eq!(shown["action"]["set_singleton"]["properties"][0][1], long);
         assert_eq!(operation.expect_before.properties[0].1.as_deref(), Some(nasty.as_str()));
         assert!(diff_lines(&operation)[0].starts_with("/system/identity name: `abxx"));
+    }
+
+    #[test]
+    fn a_record_that_comes_goes_or_moves_is_told_whole() {
+        let menu = &firewall_filter::MENU;
+        let row = |id: &str| -> crate::routeros::port::Row {
+            [(".id", id), ("chain", "input"), ("comment", "a\u{1b}[2Jb")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        };
+        let rows = [row("*1"), row("*2")];
+        let added = record::add(menu, &rows, vec![("chain".into(), "output".into())], Some("*2"));
+        assert_eq!(diff_lines(&added), ["/ip/firewall/filter + chain=`output` before *2"]);
+        let removed = record::remove(menu, &rows, &rows[1]).unwrap();
+        assert_eq!(diff_lines(&removed), ["/ip/firewall/filter - chain=`input` comment=`ab` at the end"]);
+        let moved = record::move_before(menu, &rows, &rows[1], "*1").unwrap().unwrap();
+        assert_eq!(diff_lines(&moved), ["/ip/firewall/filter *2 moved: at the end → before *1"]);
+        let set = record::set(menu, &rows[0], &[("comment".into(), "new".into())]).unwrap();
+        assert_eq!(diff_lines(&set[0]), ["/ip/firewall/filter *1 comment: `ab` → `new`"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use events::{
     event::{Envelope, Event},
     ids::{JobId, StepId},
     job::{JobStatus, StepStatus},
-    operation::{Action, Expectation, Operation},
+    operation::{Action, Expectation, Operation, Which},
 };
 use serde_json::{Map, Value};
 
@@ -102,8 +102,8 @@ pub struct History {
     operations: BTreeMap<StepId, Operation>,
     /// All requests, in the routers' order.
     pub requests: Vec<Request>,
-    /// What each (device, menu) really has in the end.
-    pub truth: BTreeMap<(String, String), Map<String, Value>>,
+    /// What each (device, menu) really has in the end, row by row.
+    pub truth: BTreeMap<(String, String), Vec<Map<String, Value>>>,
 }
 
 impl History {
@@ -181,11 +181,27 @@ impl History {
     }
 
     fn shows(&self, device: &str, expectation: &Expectation) -> Option<bool> {
-        let row = self.truth.get(&(device.to_owned(), expectation.menu.clone()))?;
-        Some(expectation.properties.iter().all(|(name, wanted)| {
-            let actual = row.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-            actual == wanted.as_deref().filter(|text| !text.is_empty())
-        }))
+        let rows = self.truth.get(&(device.to_owned(), expectation.menu.clone()))?;
+        let shows = |row: &&Map<String, Value>, wanted: &[(String, Option<String>)]| {
+            wanted.iter().all(|(name, wanted)| {
+                let actual = row.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+                actual == wanted.as_deref().filter(|text| !text.is_empty())
+            })
+        };
+        let found: Vec<_> = rows
+            .iter()
+            .filter(|row| match &expectation.which {
+                Which::Menu => true,
+                Which::Id(id) => row.get(".id").and_then(Value::as_str) == Some(id),
+                Which::Find { by, .. } => shows(row, by),
+            })
+            .collect();
+        Some(match found.as_slice() {
+            [] => !expectation.present,
+            [row] => expectation.present && shows(row, &expectation.properties),
+            // Two of what should be one.
+            _ => false,
+        })
     }
 }
 
@@ -431,7 +447,7 @@ mod tests {
         let mut history = History::of_log(&log([opening(), events].concat()), 0);
         history.requests = requests;
         let row = json!({ "servers": truth }).as_object().unwrap().clone();
-        history.truth.insert(("r1".into(), "/ip/dns".into()), row);
+        history.truth.insert(("r1".into(), "/ip/dns".into()), vec![row]);
         complaints(&history)
     }
 

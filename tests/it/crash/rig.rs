@@ -18,7 +18,7 @@ use events::{
     ids::Seq,
     job::JobStatus,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     crash::{Seen, scenarios::Scenario},
@@ -28,6 +28,8 @@ use crate::{
 
 const BEFORE: &str = "192.0.2.53";
 const WANTED: &str = "9.9.9.9";
+/// The list that gets a member.
+const LIST: &str = "mcp-crash";
 
 /// A site has one router of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +258,14 @@ impl Template {
     }
 
     pub fn site(&self, n: usize) -> Site<'_> {
-        Site { template: self, n, of_now: Cell::new(Device::Lab), acknowledged: Cell::new(false) }
+        Site {
+            template: self,
+            n,
+            of_now: Cell::new(Device::Lab),
+            what: Cell::new(What::Servers),
+            runs: Cell::new(0),
+            acknowledged: Cell::new(false),
+        }
     }
 }
 
@@ -282,12 +291,25 @@ fn envelopes(state: &Path) -> Vec<Envelope> {
     all
 }
 
+/// What a story changes: a value of a menu, or the records of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The servers of `/ip/dns`.
+    Servers,
+    /// A member of an address list, which the router gives its id.
+    Member,
+}
+
 /// Two routers and the right to run one daemon after the other.
 pub struct Site<'a> {
     template: &'a Template,
     n: usize,
     /// The router that the story of now is about.
     of_now: Cell<Device>,
+    /// What the story of now changes.
+    what: Cell<What>,
+    /// Stories told so far.
+    runs: Cell<u32>,
     /// The caller was told that the change was made.
     acknowledged: Cell<bool>,
 }
@@ -319,20 +341,49 @@ impl Site<'_> {
         self.control("POST", "behind-back", Some(&body));
     }
 
-    fn servers(&self) -> Value {
-        self.control("GET", "menu?path=/ip/dns", None)[0]["servers"].clone()
-    }
-
     fn journal(&self) -> Vec<Value> {
         self.control("GET", "journal", None).as_array().unwrap().clone()
     }
 
-    pub fn params(&self) -> Value {
-        json!({ "device_id": self.device(), "dns_servers": [WANTED] })
+    /// The tool of the story, and its parameters.
+    pub fn change(&self) -> (&'static str, Value) {
+        match self.what.get() {
+            What::Servers => {
+                ("update_dns_servers", json!({ "device_id": self.device(), "dns_servers": [WANTED] }))
+            }
+            What::Member => (
+                "update_firewall_address_list",
+                json!({ "device_id": self.device(), "list_name": LIST, "address": self.address() }),
+            ),
+        }
     }
 
-    pub fn change_dns(&self, daemon: &Daemon) {
-        let reply = daemon.tool("update_dns_servers", &self.params());
+    /// Each run has its own.
+    fn address(&self) -> String {
+        let run = self.runs.get();
+        format!("203.0.{}.{}", run / 250, run % 250 + 1)
+    }
+
+    /// The menu that the story changes, as the router has it, and whether it is as wanted.
+    fn outcome(&self) -> (&'static str, Vec<Map<String, Value>>, bool) {
+        let menu = match self.what.get() {
+            What::Servers => "/ip/dns",
+            What::Member => "/ip/firewall/address-list",
+        };
+        let rows = self.control("GET", &format!("menu?path={menu}"), None);
+        let rows: Vec<Map<String, Value>> =
+            rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
+        let wanted = |row: &&Map<String, Value>| match self.what.get() {
+            What::Servers => row["servers"] == WANTED,
+            What::Member => row["list"] == LIST && row["address"] == self.address(),
+        };
+        let changed = rows.iter().filter(wanted).count() == 1;
+        (menu, rows, changed)
+    }
+
+    pub fn make_change(&self, daemon: &Daemon) {
+        let (tool, params) = self.change();
+        let reply = daemon.tool(tool, &params);
         if reply.status == 200 {
             assert_eq!(reply.body["changed"], true, "{}", reply.text);
             self.acknowledged.set(true);
@@ -340,15 +391,16 @@ impl Site<'_> {
     }
 
     /// Begins the change, and does something once the router has the write.
-    pub fn change_dns_while(&self, daemon: &mut Daemon, then: impl FnOnce()) {
+    pub fn make_change_while(&self, daemon: &mut Daemon, then: impl FnOnce()) {
         let seen = self.journal().last().map_or(0, |entry| entry["order"].as_u64().unwrap());
-        let (token, socket, params) = (daemon.token.clone(), daemon.socket.clone(), self.params());
+        let (token, socket) = (daemon.token.clone(), daemon.socket.clone());
+        let (tool, params) = self.change();
         let caller = std::thread::spawn(move || {
             let body = params.to_string();
             let mut answer = Vec::new();
             if let Ok(mut stream) = UnixStream::connect(socket) {
                 let head = format!(
-                    "POST /api/tools/update_dns_servers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                    "POST /api/tools/{tool} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                      Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()
                 );
@@ -360,7 +412,7 @@ impl Site<'_> {
         daemon.until("the write to arrive", |_| {
             self.journal()
                 .iter()
-                .any(|entry| entry["order"].as_u64().unwrap() > seen && entry["method"] == "POST")
+                .any(|entry| entry["order"].as_u64().unwrap() > seen && entry["method"] != "GET")
         });
         then();
         let status = caller.join().unwrap();
@@ -375,11 +427,11 @@ impl Site<'_> {
     pub fn renew_login(&self, daemon: &Daemon) {
         let edit = json!({ "device_id": self.device(), "username": "appliance-rw", "password": "rw-secret" });
         let _ = daemon.tool("device_edit", &edit);
-        self.change_dns(daemon);
+        self.make_change(daemon);
     }
 
     pub fn approve_what_is_stale(&self, daemon: &mut Daemon) {
-        let answer = daemon.tool("update_dns_servers", &self.params());
+        let answer = daemon.tool(self.change().0, &self.change().1);
         let plan = &answer.body["plan"];
         let approve = json!({ "plan_id": plan["plan_id"], "plan_hash": plan["plan_hash"] });
         let _ = daemon.tool_as(&self.template.approver, "plan_approve", &approve);
@@ -391,6 +443,8 @@ impl Site<'_> {
     /// Tells a story, with or without a death in it, and looks at everything afterwards.
     pub fn run(&self, scenario: &Scenario, kill_at: Option<(&str, usize)>) -> Seen {
         self.of_now.set(scenario.device);
+        self.what.set(scenario.what);
+        self.runs.set(self.runs.get() + 1);
         self.acknowledged.set(false);
         self.heal();
         self.set_behind_back(BEFORE);
@@ -401,7 +455,7 @@ impl Site<'_> {
         let admin = &self.template.admin;
         if let Some(prior) = scenario.prior {
             let daemon = Daemon::start(&dir, admin, Some((prior, 1)), false);
-            self.change_dns(&daemon);
+            self.make_change(&daemon);
             let (killed, ..) = daemon.end(false);
             assert!(killed, "{}: the first process is killed at {prior}", scenario.name);
         }
@@ -441,21 +495,19 @@ impl Site<'_> {
             .filter(|entry| entry["order"].as_u64().unwrap() > seen_before)
             .map(|entry| Request::of(&device, entry))
             .collect();
-        let servers = self.servers();
-        let row = json!({ "servers": servers }).as_object().unwrap().clone();
-        history.truth.insert((device.clone(), "/ip/dns".into()), row);
+        let (menu, rows, changed) = self.outcome();
+        history.truth.insert((device.clone(), menu.into()), rows.clone());
         seen.complaints.extend(complaints(&history));
         seen.writes = history.requests.iter().filter(|request| request.method != "GET").count();
         seen.intents = history.intents();
 
         let jobs = history.jobs();
         let completed = jobs.contains(&JobStatus::Completed);
-        let changed = servers == WANTED;
         if self.acknowledged.get() && !(completed && changed) {
-            seen.complaints.push(format!("acknowledged and lost: {jobs:?}, {servers}"));
+            seen.complaints.push(format!("acknowledged and lost: {jobs:?}, {rows:?}"));
         }
         if changed != completed {
-            seen.complaints.push(format!("log and router differ: {jobs:?}, {servers}"));
+            seen.complaints.push(format!("log and router differ: {jobs:?}, {rows:?}"));
         }
         if !scenario.may_fail && jobs.iter().any(|job| *job != JobStatus::Completed) {
             seen.complaints.push(format!("a job did not end well: {jobs:?}"));

@@ -3,13 +3,15 @@
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::json;
 
-use crate::crash::rig::{Daemon, Device, Site};
+use crate::crash::rig::{Daemon, Device, Site, What};
 
 /// One story. It is told the same way whether or not the process dies in it.
 pub struct Scenario {
     pub name: &'static str,
     /// Which of the site's routers.
     pub device: Device,
+    /// What is changed.
+    pub what: What,
     /// The first process dies here, before the story begins with the second one.
     pub prior: Option<&'static str>,
     /// What is done. Requests to a dead process simply have no answer.
@@ -23,8 +25,9 @@ pub struct Scenario {
 const PLAIN: Scenario = Scenario {
     name: "plain write",
     device: Device::Lab,
+    what: What::Servers,
     prior: None,
-    act: |site, daemon| site.change_dns(daemon),
+    act: |site, daemon| site.make_change(daemon),
     may_fail: false,
     limited: false,
 };
@@ -36,7 +39,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "lost answer",
         act: |site, daemon| {
             site.fault(&json!({ "fault": "drop_answer_after_apply", "method": "POST", "path_prefix": "/rest/ip/dns/set", "times": 1 }));
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         ..PLAIN
     },
@@ -44,7 +47,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "lost request",
         act: |site, daemon| {
             site.fault(&json!({ "fault": "drop_before_apply", "method": "POST", "path_prefix": "/rest/ip/dns/set", "times": 1 }));
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         ..PLAIN
     },
@@ -52,7 +55,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "refused by the router",
         act: |site, daemon| {
             site.fault(&json!({ "fault": "refuse_writes", "detail": "failure: not now", "times": 1 }));
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         may_fail: true,
         ..PLAIN
@@ -61,7 +64,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "login turned away",
         act: |site, daemon| {
             site.fault(&json!({ "fault": "status", "status": 401, "method": "POST", "path_prefix": "/rest/ip/dns/set", "times": 1 }));
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         may_fail: true,
         ..PLAIN
@@ -89,7 +92,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "router away after the write",
         act: |site, daemon| {
             site.fault(&json!({ "fault": "latency", "ms": 700, "method": "POST", "path_prefix": "/rest/ip/dns/set", "times": 1 }));
-            site.change_dns_while(daemon, || {
+            site.make_change_while(daemon, || {
                 site.fault(
                     &json!({ "fault": "reset_connection", "method": "GET", "path_prefix": "/rest/ip/dns" }),
                 );
@@ -97,6 +100,23 @@ pub const SCENARIOS: &[Scenario] = &[
             site.heal();
             site.await_settled(daemon);
         },
+        ..PLAIN
+    },
+    Scenario { name: "record added", what: What::Member, ..PLAIN },
+    Scenario {
+        name: "record added, lost answer",
+        what: What::Member,
+        act: |site, daemon| {
+            site.fault(&json!({ "fault": "drop_answer_after_apply", "method": "PUT", "times": 1 }));
+            site.make_change(daemon);
+        },
+        ..PLAIN
+    },
+    Scenario {
+        name: "record added, resumed after the write was taken",
+        what: What::Member,
+        prior: Some("lane.write.after_head"),
+        act: |site, daemon| site.await_settled(daemon),
         ..PLAIN
     },
     Scenario { name: "new login", act: |site, daemon| site.renew_login(daemon), ..PLAIN },
@@ -107,7 +127,7 @@ pub const SCENARIOS: &[Scenario] = &[
             for _ in 0..70 {
                 let _ = daemon.tool("device_edit", &json!({ "device_id": site.device(), "critical": false }));
             }
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         ..PLAIN
     },
@@ -115,10 +135,10 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "disk that refuses",
         act: |site, daemon| {
             limit(daemon, Some(0));
-            let _ = daemon.tool("update_dns_servers", &site.params());
+            let _ = daemon.tool(site.change().0, &site.change().1);
             limit(daemon, None);
             daemon.until_ready();
-            site.change_dns(daemon);
+            site.make_change(daemon);
         },
         limited: true,
         ..PLAIN
@@ -128,7 +148,7 @@ pub const SCENARIOS: &[Scenario] = &[
         act: |site, daemon| {
             site.fault(&json!({ "fault": "latency", "ms": 700, "method": "POST", "path_prefix": "/rest/ip/dns/set", "times": 1 }));
             let process = process(daemon);
-            site.change_dns_while(daemon, || {
+            site.make_change_while(daemon, || {
                 // It may be dead already, where a point killed it.
                 let _ = kill_process(process, Signal::KILL);
             });
