@@ -2,7 +2,7 @@
 //!
 //! Reads only. Connected routes are never stored.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub fn rows(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
     let nets = connected(state);
     let usable: Vec<Option<String>> = stored.iter().map(|row| immediate(state, row, &nets)).collect();
     // The least distance of each destination, and how many routes have it.
-    let mut best: HashMap<(&str, &str), (u64, usize)> = HashMap::new();
+    let mut best: BTreeMap<(&str, &str), (u64, usize)> = BTreeMap::new();
     for (row, _) in stored.iter().zip(&usable).filter(|(_, gateway)| gateway.is_some()) {
         let here = best.entry((row.text("dst-address"), row.text("routing-table"))).or_insert((u64::MAX, 0));
         let mine = distance(row);

@@ -367,6 +367,11 @@ fn accept_with(
     for (key, value) in args {
         let arg = menu.arg(&key).filter(|_| known(menu, &key));
         let arg = arg.ok_or_else(|| Refusal::bad(format!("unknown parameter {key}")))?;
+        if value.is_empty() && menu.fresh.contains(&(arg.name, "")) {
+            // What a fresh row shows can be written.
+            kept.push((key, value));
+            continue;
+        }
         let value = check(arg, &value).map_err(Refusal::bad)?;
         if let Kind::Ref(target, negatable) = arg.kind {
             let name = if negatable { value.trim_start_matches('!') } else { &value };

@@ -79,6 +79,11 @@ async fn networks_and_servers() {
     let path = format!("{menu}/{}", made[".id"].as_str().unwrap());
     let wrong = client.call("PATCH", &path, Some(json!({"gateway": "gw"}))).await;
     assert_eq!(wrong.detail(), "invalid value for argument gateway");
+    // What a fresh row shows may be written, and nothing else that is empty.
+    let none = client.call("PATCH", &path, Some(json!({"gateway": ""}))).await;
+    assert_eq!((none.status, &none.json()["gateway"]), (200, &json!("")));
+    let none = client.call("PATCH", &path, Some(json!({"address": ""}))).await;
+    assert_eq!(none.detail(), "invalid value for argument address");
     let unset = json!({"numbers": made[".id"], "value-name": "dns-server"});
     assert_eq!(client.post(&format!("{menu}/unset"), unset).await.text(), "[]");
     assert_eq!(client.get(&path).await.json()["dns-server"], "");
