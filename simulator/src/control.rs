@@ -21,6 +21,7 @@ use crate::fleet::Router;
 use crate::rest::route::{decode, pairs};
 
 const BODY_MAX: usize = 16 << 20; // a planted table of 100,000 rows
+const ROWS_MAX: usize = 1_000_000; // far above any router, still in memory
 
 type Answered = Result<Value, (StatusCode, String)>;
 
@@ -94,8 +95,23 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
             }
             let props = texts(&body["props"]);
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-            router.change_behind_back(menu, body["id"].as_str(), &props);
-            Ok(json!({}))
+            Ok(match router.change_behind_back(menu, body["id"].as_str(), &props) {
+                Ok(()) => json!({}),
+                Err(refused) => json!({ "refused": refused }),
+            })
+        }
+        ("POST", "seed") => {
+            let menu = body["menu"].as_str().ok_or_else(|| wrong("menu is missing"))?;
+            let count = body["count"].as_u64().and_then(|count| usize::try_from(count).ok());
+            let count =
+                count.filter(|count| *count <= ROWS_MAX).ok_or_else(|| wrong("count is missing or huge"))?;
+            let rows = router.seed(menu, count, &texts(&body["props"])).map_err(|text| wrong(&text))?;
+            Ok(json!({ "rows": rows }))
+        }
+        ("GET", "way") => Ok(way(router)),
+        ("POST", "restore") => {
+            router.restore();
+            Ok(way(router))
         }
         ("POST", "plant") => {
             let menu = body["menu"].as_str().ok_or_else(|| wrong("menu is missing"))?;
@@ -123,7 +139,14 @@ pub fn describe(router: &Router) -> Value {
         "version": router.profile().version(),
         "board": router.profile().board(),
         "environment": router.environment(),
+        "management": router.management().to_string(),
     })
+}
+
+/// Whether the managing client still gets in: a new connection, a standing one.
+fn way(router: &Router) -> Value {
+    let (connects, stands) = router.reachable();
+    json!({ "management": router.management().to_string(), "connects": connects, "stands": stands })
 }
 
 /// `{"fault": NAME, …, "method"?, "path_prefix"?, "times"?}`.
@@ -150,6 +173,7 @@ fn injection(body: &Value) -> Option<Injection> {
         "no_with_change" => {
             Fault::NoWithChange(body["detail"].as_str().unwrap_or("failure: not done").to_owned())
         }
+        "forget_write" => Fault::ForgetWrite,
         "wrong_data_after_boot" => Fault::WrongDataAfterBoot,
         "slow_bytes" => Fault::SlowBytes(ms()?),
         "change_behind_back_before_read" => Fault::ChangeBehindBackBeforeRead {

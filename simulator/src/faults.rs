@@ -35,6 +35,8 @@ pub enum Fault {
     YesWithoutChange,
     /// Carries a write out, and answers with 400 and this text.
     NoWithChange(String),
+    /// Answers a write as if it were done, record and all, and leaves everything as it was.
+    ForgetWrite,
     /// Answers with another menu's rows, as in the first seconds after a boot.
     WrongDataAfterBoot,
     /// Sends the body byte by byte (router time per byte).
@@ -103,7 +105,10 @@ impl Fault {
     fn concerns(&self, method: &str, path: &str) -> bool {
         let write = writes(method, path);
         match self {
-            Fault::RefuseWrites(_) | Fault::YesWithoutChange | Fault::NoWithChange(_) => write,
+            Fault::RefuseWrites(_)
+            | Fault::YesWithoutChange
+            | Fault::ForgetWrite
+            | Fault::NoWithChange(_) => write,
             Fault::ChangeBehindBackBeforeRead { menu, .. } => {
                 !write && path.strip_prefix("/rest").is_some_and(|rest| rest.starts_with(menu.as_str()))
             }

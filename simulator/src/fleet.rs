@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +59,12 @@ pub struct BoxSpec {
     pub users: Vec<User>,
     /// What the caller files it under: `lab`, `staging`, `prod`.
     pub environment: String,
+    /// The loopback address it listens on. Any but 127.0.0.1 also stands in its `/ip/address`, on ether1.
+    pub listen: Ipv4Addr,
+    /// Which row of `/ip/address` the managing client connects to; see `reach`.
+    pub management: Option<Ipv4Addr>,
+    /// The address that clients seem to come from, in the firewall, the log and `/user/active`.
+    pub client: Option<Ipv4Addr>,
 }
 
 impl BoxSpec {
@@ -97,7 +103,28 @@ impl BoxSpec {
                 User::new("admin", "admin-secret", &FULL),
             ],
             environment: "lab".to_owned(),
+            listen: Ipv4Addr::LOCALHOST,
+            management: None,
+            client: None,
         }
+    }
+
+    /// Another loopback address than 127.0.0.1, which then is an address of the box and the one it is managed by.
+    pub fn listen(mut self, address: Ipv4Addr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Managed by another of its addresses than the uplink's.
+    pub fn management(mut self, address: Ipv4Addr) -> Self {
+        self.management = Some(address);
+        self
+    }
+
+    /// Clients seem to come from this address.
+    pub fn client(mut self, address: Ipv4Addr) -> Self {
+        self.client = Some(address);
+        self
     }
 
     /// Plain HTTP instead of TLS.
@@ -186,9 +213,13 @@ impl Fleet {
         let mut routers = Vec::with_capacity(specs.len());
         let mut tasks = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
-            let listener = listen::bind(spec.port)?;
+            let listener = listen::bind(SocketAddr::from((spec.listen, spec.port)))?;
             let address = listener.local_addr()?;
             let device = Device::new(spec, index, Arc::clone(&clock), options.clone(), shared.clone());
+            if device.management().is_none() {
+                let text = format!("{} has no such management address", spec.name);
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
             let router = Router { device: Arc::new(device), address };
             tasks.push(tokio::spawn(listen::serve(Arc::clone(&router.device), listener)));
             routers.push(router);
@@ -314,9 +345,36 @@ impl Router {
     }
 
     /// Changes a menu as if someone sat at the console. Without an id: the values of a menu without records,
-    /// or a new record.
-    pub fn change_behind_back(&self, menu: &str, id_or_none: Option<&str>, props: &[(&str, &str)]) {
-        self.device.change_behind_back(menu, id_or_none, props);
+    /// or a new record. What the box refuses changes nothing, and its text comes back.
+    pub fn change_behind_back(
+        &self,
+        menu: &str,
+        id_or_none: Option<&str>,
+        props: &[(&str, &str)],
+    ) -> Result<(), String> {
+        self.device.change_behind_back(menu, id_or_none, props)
+    }
+
+    /// Adds many rows at once from one pattern (`$(n)`, `$(ip BASE)`, `$(net BASE/LENGTH)`, `$(mac)`), past the
+    /// history and without looking for twins; says how many rows there are then.
+    pub fn seed(&self, menu: &str, count: usize, pattern: &[(String, String)]) -> Result<usize, String> {
+        self.device.seed(menu, count, &pattern.to_vec())
+    }
+
+    /// Puts the whole configuration back to what it was when the box was unpacked.
+    pub fn restore(&self) {
+        self.device.restore();
+    }
+
+    /// The box's own address that the managing client connects to.
+    pub fn management(&self) -> Ipv4Addr {
+        // There is one, or the fleet would not have started.
+        self.device.management().unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
+    /// Whether the managing client gets in: with a new connection, and with a standing one.
+    pub fn reachable(&self) -> (bool, bool) {
+        self.device.reachable()
     }
 
     /// Removes a record as if someone sat at the console; true if there was one that could go.

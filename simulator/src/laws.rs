@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::profile::Profile;
 use crate::rest::route::{decode, pairs, resolve};
 use crate::spec::Catalogue;
-use crate::{body, values};
+use crate::{body, forms, values};
 
 proptest! {
     #[test]
@@ -35,6 +35,20 @@ proptest! {
         values::parse_time(&text);
         values::network_of(&text);
         values::contains(&text, &text);
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_again(
+        form in proptest::sample::select(vec![
+            "address", "net", "match", "entry", "gateway", "ranges", "ports", "protocol", "hex", "mac", "mhz",
+            "mhz-list", "mtu", "horizon", "prefixes", "hosts", "time", "psk", "ssid",
+        ]),
+        text in "(!|[0-9]{1,5}|\\.|/|-|,|:|%|@|0x|[a-z]{1,4}|10\\.1\\.2\\.3|é|\\PC){0,12}",
+    ) {
+        // What reads back must be taken when it is written again, or nothing could ever be restored.
+        if let Some(kept) = forms::shaped(form, &text) {
+            prop_assert_eq!(forms::shaped(form, &kept), Some(kept.clone()), "{}", kept);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,36 +23,34 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::reach::{Fate, Question};
 use crate::rest::{self, Manner, Reply, Request};
 use crate::router::Device;
 
 const BODY_MAX: usize = 4 << 20; // a script or a file, never more
 const BACKLOG: u32 = 128;
 const REBIND_EVERY: Duration = Duration::from_millis(20);
+const SEND_AGAIN_EVERY: Duration = Duration::from_millis(20); // real time; TCP is slower, tests are not
 
-/// Listens on loopback; 0 is any port.
+/// Listens on a loopback address; port 0 is any.
 ///
 /// Ports are shared with our own sockets only, so that a box that is down can hold its port without listening.
-pub fn bind(port: u16) -> io::Result<TcpListener> {
-    if port != 0 {
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    if address.port() != 0 {
         // Another process on the same port would silently share it.
         let probe = TcpSocket::new_v4()?;
         probe.set_reuseaddr(true)?;
-        probe.bind(loopback(port))?;
+        probe.bind(address)?;
     }
-    hold(port)?.listen(BACKLOG)
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    hold(address)?.listen(BACKLOG)
 }
 
 /// Takes a port without listening on it: who connects is refused.
-fn hold(port: u16) -> io::Result<TcpSocket> {
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
-    socket.bind(loopback(port))?;
+    socket.bind(address)?;
     Ok(socket)
 }
 
@@ -73,7 +71,7 @@ pub async fn serve(device: Arc<Device>, mut listener: TcpListener) {
             _ = reboots.changed() => {
                 let Some(down_for) = *reboots.borrow_and_update() else { continue };
                 let Ok(address) = listener.local_addr() else { return };
-                let held = hold(address.port());
+                let held = hold(address);
                 drop(listener);
                 device.power_off();
                 tokio::select! {
@@ -81,7 +79,7 @@ pub async fn serve(device: Arc<Device>, mut listener: TcpListener) {
                     () = tokio::time::sleep(down_for) => {}
                 }
                 listener = loop {
-                    match hold(address.port()).and_then(|socket| socket.listen(BACKLOG)) {
+                    match hold(address).and_then(|socket| socket.listen(BACKLOG)) {
                         Ok(listener) => break listener,
                         Err(_) => tokio::time::sleep(REBIND_EVERY).await,
                     }
@@ -98,10 +96,15 @@ async fn connection(device: Arc<Device>, stream: TcpStream, peer: SocketAddr) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let peer = device.seen(peer);
     let reset = Arc::new(AtomicBool::new(false));
     let wire = Wire { stream, reset: Arc::clone(&reset) };
-    let id = device.connected(peer);
     let talk = async {
+        if !passes(&device, peer, Question::Connect).await {
+            reset.store(true, Ordering::SeqCst);
+            return;
+        }
+        let _listed = Listed { id: device.connected(peer), device: &device };
         if device.tls {
             let Ok(identity) = device.identity() else { return };
             if let Ok(stream) = identity.acceptor.accept(wire).await {
@@ -115,7 +118,30 @@ async fn connection(device: Arc<Device>, stream: TcpStream, peer: SocketAddr) {
         () = talk => {}
         _ = epoch.changed() => {}
     }
-    device.state().connections.remove(&id);
+}
+
+/// A connection in the box's list, for as long as it lives.
+struct Listed<'d> {
+    id: u64,
+    device: &'d Device,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.device.state().connections.remove(&self.id);
+    }
+}
+
+/// Waits while the box's configuration keeps the client out, as TCP does by sending again; false if the client is
+/// told that nobody is there.
+async fn passes(device: &Device, client: SocketAddr, question: Question) -> bool {
+    loop {
+        match device.fate(client, question) {
+            Fate::Open => return true,
+            Fate::Refused => return false,
+            Fate::Silent => tokio::time::sleep(SEND_AGAIN_EVERY).await,
+        }
+    }
 }
 
 async fn converse<S>(device: &Arc<Device>, stream: S, peer: SocketAddr, reset: Arc<AtomicBool>)
@@ -152,8 +178,14 @@ async fn exchange(
         body,
         from,
     };
+    if !passes(&device, from, Question::Arrive).await {
+        reset.store(true, Ordering::SeqCst);
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     // In a task of its own: the command goes on when the client gives up.
     let reply = tokio::spawn(rest::answer(Arc::clone(&device), request)).await.map_err(io::Error::other)?;
+    // The very change that was asked for may keep the answer from getting back.
+    passes(&device, from, Question::Return).await;
     match reply.manner {
         Manner::Never => std::future::pending().await,
         Manner::Reset => {

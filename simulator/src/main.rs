@@ -1,7 +1,7 @@
 //! A fleet in a process of its own, steered over the control API.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
 use serde_json::json;
@@ -33,6 +33,9 @@ struct Args {
     /// One certificate for all boxes.
     #[arg(long)]
     shared_certificate: bool,
+    /// Every box on a loopback address of its own (127.31.x.y), which is then one of its `/ip/address`.
+    #[arg(long)]
+    own_addresses: bool,
 }
 
 #[tokio::main]
@@ -43,6 +46,11 @@ async fn main() -> std::io::Result<()> {
         spec.tls = !args.plain;
         spec.profile = args.profile.unwrap_or(spec.profile);
         spec.port = args.base_port.map_or(0, |first| first.saturating_add(at));
+        if args.own_addresses {
+            let [high, low] = at.to_be_bytes();
+            // One a network, and never its first or last address.
+            spec.listen = Ipv4Addr::new(127, 31u8.saturating_add(high), low, 2);
+        }
     }
     let options = FleetOptions {
         clock_scale: args.clock_scale,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,11 +19,12 @@ use crate::fleet::{BoxSpec, FleetOptions};
 use crate::journal::Journal;
 use crate::login::Lane;
 use crate::profile::Profile;
+use crate::reach::{self, Fate, Question};
 use crate::spec::Shape;
 use crate::state::{Actor, Birth, Now, State};
 use crate::table::{Record, Table, parse_id};
 use crate::tls::{self, Identity};
-use crate::{views, writes};
+use crate::{bulk, views, writes};
 
 /// One simulated box.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Device {
     pub tls: bool,
     /// What the caller files it under, e.g. `lab`.
     pub environment: String,
+    /// The address that clients seem to come from, if not their own.
+    client: Option<Ipv4Addr>,
     /// The fleet's clock.
     pub clock: Arc<Clock>,
     /// The fleet's options.
@@ -82,11 +85,14 @@ impl Device {
         };
         let mut state = State::new(birth);
         give_users(&mut state, spec);
+        give_way(&mut state, spec);
+        state.unpacked();
         Device {
             name: spec.name.clone(),
             profile: spec.profile,
             tls: spec.tls,
             environment: spec.environment.clone(),
+            client: spec.client,
             clock,
             options,
             faults: Schedule::default(),
@@ -155,6 +161,41 @@ impl Device {
         self.epoch.send_modify(|epoch| *epoch += 1);
     }
 
+    /// The client as the box sees it.
+    pub fn seen(&self, peer: SocketAddr) -> SocketAddr {
+        self.client.map_or(peer, |client| SocketAddr::new(IpAddr::V4(client), peer.port()))
+    }
+
+    /// What happens to a packet of a client, as [`Device::seen`] has it.
+    pub fn fate(&self, client: SocketAddr, question: Question) -> Fate {
+        reach::fate(&mut self.state(), client, question)
+    }
+
+    /// Whether the managing client gets in: with a new connection, with a standing one.
+    pub fn reachable(&self) -> (bool, bool) {
+        let client = self.seen(SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)));
+        let open = |question| self.fate(client, question) == Fate::Open;
+        (open(Question::Connect), open(Question::Arrive) && open(Question::Return))
+    }
+
+    /// The address that the managing client connects to.
+    pub fn management(&self) -> Option<Ipv4Addr> {
+        self.state().way.as_ref().map(|way| way.address)
+    }
+
+    /// Puts the configuration back to the day the box was unpacked.
+    pub fn restore(&self) {
+        self.state().unpack_again();
+    }
+
+    /// Adds many rows at once; says how many there are then.
+    pub fn seed(&self, path: &str, count: usize, pattern: &writes::Args) -> Result<usize, String> {
+        let now = self.now();
+        let mut state = self.state();
+        let menu = state.catalogue.menu(path).ok_or_else(|| format!("no menu {path} here"))?;
+        bulk::fill(&mut state, menu, count, pattern, now).map_err(|refusal| refusal.text().to_owned())
+    }
+
     /// Notes a connection while it lives.
     pub fn connected(&self, peer: SocketAddr) -> u64 {
         let id = self.next_connection.fetch_add(1, Ordering::Relaxed);
@@ -208,11 +249,16 @@ impl Device {
     /// Changes a menu as if someone sat at the console.
     ///
     /// Without an id: the values of a menu without records, or a new record. An id that does not exist, or a
-    /// value the box refuses, changes nothing.
-    pub fn change_behind_back(&self, path: &str, id: Option<&str>, props: &[(&str, &str)]) {
+    /// value the box refuses, changes nothing and gives the refusal's text.
+    pub fn change_behind_back(
+        &self,
+        path: &str,
+        id: Option<&str>,
+        props: &[(&str, &str)],
+    ) -> Result<(), String> {
         let now = self.now();
         let mut state = self.state();
-        let Some(menu) = state.catalogue.menu(path) else { return };
+        let menu = state.catalogue.menu(path).ok_or_else(|| format!("no menu {path} here"))?;
         let args: writes::Args = props.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let admin = Actor { user: "admin".to_owned(), ..Actor::system() };
         let outcome = state.change(&admin, now, |state| match (menu.shape, id) {
@@ -223,7 +269,7 @@ impl Device {
             }
             _ => writes::set(state, menu, &[Record::NO_ID], args, now).map(|note| ((), note)),
         });
-        drop(outcome);
+        outcome.map_err(|refusal| refusal.text().to_owned())
     }
 
     /// Puts records into a menu as they are; nothing where there is no such menu with records.
@@ -269,6 +315,31 @@ fn to_json(row: &Record) -> Map<String, Value> {
         map.insert(key.to_owned(), Value::String(value.to_owned()));
     }
     map
+}
+
+/// Gives the box its management address: the one asked for, else the one it listens on, else its uplink's.
+fn give_way(state: &mut State, spec: &BoxSpec) {
+    let elsewhere = (spec.listen != Ipv4Addr::LOCALHOST).then_some(spec.listen);
+    if let Some(own) = elsewhere {
+        let table = state.table_mut("/ip/address");
+        let id = table.fresh_id();
+        let network = Ipv4Addr::from(u32::from(own) & 0xFFFF_FF00);
+        let row = Record::new(id)
+            .with("address", format!("{own}/24"))
+            .with("network", network.to_string())
+            .with("interface", "ether1")
+            .with("disabled", "false")
+            .with("dynamic", "false")
+            .with("vrf", "main")
+            .with("comment", "management");
+        table.push(row);
+    }
+    let uplink = |state: &mut State| {
+        let row = state.table("/ip/address").rows.first()?.clone();
+        row.text("address").split('/').next()?.parse().ok()
+    };
+    let address = spec.management.or(elsewhere).or_else(|| uplink(state));
+    state.way = address.and_then(|address| reach::find(state, address, if spec.tls { 443 } else { 80 }));
 }
 
 /// Writes the users and the groups their policies make.

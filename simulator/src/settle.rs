@@ -5,10 +5,13 @@
 use std::sync::Arc;
 
 use crate::answer::Refusal;
+use crate::links::{self, repoint};
 use crate::spec::Menu;
 use crate::state::{Now, State};
 use crate::table::{Record, Table};
 use crate::values::{network_of, parse_time, show_date_time};
+use crate::writes::Args;
+use crate::{bridging, firewall, radio};
 
 /// Menus whose rows are interfaces, and the type `/interface` gives them.
 const INTERFACES: [(&str, &str, &str); 6] = [
@@ -37,13 +40,19 @@ pub fn fresh_id(state: &mut State, menu: &'static Menu) -> u64 {
     table.fresh_id()
 }
 
-/// Whether a reference points at something.
-pub fn exists(state: &mut State, target: &str, name: &str) -> bool {
+/// Whether a reference points at something. The target is a menu, or a word for something less simple.
+pub fn exists(state: &mut State, target: &'static str, name: &str) -> bool {
     let menu = match target {
+        menu if menu.starts_with('/') => menu,
         "interface" => "/interface",
+        // A bridge port may name an interface list instead.
+        "port" if state.table("/interface/list").named(name).is_some() => return true,
+        "port" => return name != "lo" && state.table("/interface").named(name).is_some(),
+        "matched-interface" if KINDS_OF_INTERFACE.contains(&name) => return true,
+        "matched-interface" => "/interface",
         "list" => "/interface/list",
-        "bridge" => "/interface/bridge",
         "pool" => return name == "static-only" || state.table("/ip/pool").named(name).is_some(),
+        "next-pool" => return name == "none" || state.table("/ip/pool").named(name).is_some(),
         "server" => return name == "all" || state.table("/ip/dhcp-server").named(name).is_some(),
         "table" => "/routing/table",
         "group" => "/user/group",
@@ -51,16 +60,40 @@ pub fn exists(state: &mut State, target: &str, name: &str) -> bool {
         "action" => "/system/logging/action",
         _ => return true,
     };
-    // A bridge port or a VLAN may name an interface list instead.
-    let found = state.table(menu).named(name).is_some();
-    found || (target == "interface" && state.table("/interface/list").named(name).is_some())
+    state.table(menu).named(name).is_some()
+}
+
+/// Words that the firewall takes for many interfaces at once.
+const KINDS_OF_INTERFACE: [&str; 4] = ["all-ethernet", "all-ppp", "all-vlan", "all-wireless"];
+
+/// Forgets what followed from values that are about to be written anew.
+pub fn rewritten(menu: &Menu, row: &mut Record, args: &Args) {
+    let written = |name: &str| args.iter().any(|(key, _)| key == name);
+    match menu.path {
+        // Only a new timeout winds the clock up again.
+        "/ip/firewall/address-list" if written("timeout") => {
+            row.unset("~until_ms");
+        }
+        "/ip/address" if written("address") && !written("network") => {
+            row.unset("network");
+        }
+        _ => {}
+    }
 }
 
 /// Fills in what follows from the written values, before the row is stored.
 pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: Now) -> Result<(), Refusal> {
     match menu.path {
-        "/ip/address" => address(row),
-        "/ip/route" => route(row),
+        "/ip/address" => address(state, row)?,
+        "/ip/route" => route(state, row)?,
+        "/ip/firewall/filter" | "/ip/firewall/nat" | "/ip/firewall/mangle" => firewall::check(row)?,
+        "/ip/dhcp-server" => dhcp_server(state, row)?,
+        "/interface/bridge/port" => bridging::check(row)?,
+        "/interface/bridge" if row.get("admin-mac").is_some() && !row.is("auto-mac") => {
+            let mac = row.text("admin-mac").to_owned();
+            row.set("mac-address", mac);
+        }
+        _ if radio::is_radio_menu(menu) => radio::check(state, menu, row)?,
         "/ip/firewall/address-list" => list_entry(row, now),
         "/system/ntp/client" => ntp_client(state, row, now),
         "/system/ntp/client/servers" => {
@@ -79,6 +112,11 @@ pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: N
         let name = free_name(state.table("/interface"), prefix);
         row.set("name", name);
     }
+    // A name is one interface's only, whatever the kinds.
+    let namesake = |other: &Arc<Record>| other.id != row.id && other.get("name") == row.get("name");
+    if interface_kind(menu).is_some() && state.table("/interface").rows.iter().any(namesake) {
+        return Err(Refusal::bad("failure: already have interface with such name"));
+    }
     Ok(())
 }
 
@@ -93,34 +131,81 @@ fn free_name(table: &Table, prefix: &str) -> String {
     }
 }
 
-fn address(row: &mut Record) {
-    if !row.text("address").contains('/') {
-        let full = format!("{}/32", row.text("address"));
-        row.set("address", full);
+fn address(state: &mut State, row: &mut Record) -> Result<(), Refusal> {
+    if let Some(mask) = row.get("netmask").and_then(|mask| mask.parse::<std::net::Ipv4Addr>().ok()) {
+        let bits = u32::from(mask);
+        if bits.leading_ones() + bits.trailing_zeros() != 32 {
+            return Err(Refusal::bad("invalid value for argument netmask"));
+        }
+        let own = row.text("address").split('/').next().unwrap_or("").to_owned();
+        row.set("address", format!("{own}/{}", bits.leading_ones()));
     }
-    if let Some((network, _)) = network_of(row.text("address")) {
+    row.unset("netmask");
+    row.unset("broadcast");
+    if row.get("network").is_none()
+        && let Some((network, _)) = network_of(row.text("address"))
+    {
         row.set("network", network.to_string());
     }
-    let interface = row.text("interface").to_owned();
-    row.set("actual-interface", interface);
+    let own = |row: &Record| row.text("address").split('/').next().unwrap_or("").to_owned();
+    let twin = |other: &Arc<Record>| {
+        other.id != row.id && own(other) == own(row) && other.text("interface") == row.text("interface")
+    };
+    if state.table("/ip/address").rows.iter().any(twin) {
+        return Err(Refusal::bad("failure: already have such address"));
+    }
+    Ok(())
 }
 
-fn route(row: &mut Record) {
-    if let Some((network, length)) = network_of(row.text("dst-address")) {
-        row.set("dst-address", format!("{network}/{length}"));
+fn route(state: &mut State, row: &mut Record) -> Result<(), Refusal> {
+    match row.get("blackhole") {
+        None | Some("") => {}
+        Some("true" | "yes") => row.set("blackhole", ""),
+        Some("false" | "no") => {
+            row.unset("blackhole");
+        }
+        Some(_) => return Err(Refusal::bad("invalid value for argument blackhole")),
     }
-    if matches!(row.get("blackhole"), Some("true" | "yes")) {
-        row.set("blackhole", "");
-    } else if matches!(row.get("blackhole"), Some("false" | "no")) {
-        row.unset("blackhole");
+    if row.get("gateway").is_none() && row.get("blackhole").is_none() {
+        return Err(Refusal::bad("missing value(s) of argument(s) gateway"));
     }
+    let unknown = || Refusal::bad("input does not match any value of gateway");
+    for gateway in row.text("gateway").split(',').filter(|gateway| !gateway.is_empty()) {
+        let (rest, table) =
+            gateway.split_once('@').map_or((gateway, None), |(rest, table)| (rest, Some(table)));
+        let (head, interface) = rest.split_once('%').map_or((rest, None), |(head, name)| (head, Some(name)));
+        let named = interface.or_else(|| head.parse::<std::net::IpAddr>().is_err().then_some(head));
+        let lost =
+            |menu: &'static str, name: &str, state: &mut State| state.table(menu).named(name).is_none();
+        if named.is_some_and(|name| !links::dead(name) && lost("/interface", name, state))
+            || table.is_some_and(|name| lost("/routing/table", name, state))
+        {
+            return Err(unknown());
+        }
+    }
+    Ok(())
+}
+
+fn dhcp_server(state: &mut State, row: &mut Record) -> Result<(), Refusal> {
+    if row.text("name").is_empty() {
+        let name = free_name(state.table("/ip/dhcp-server"), "dhcp");
+        row.set("name", name);
+    }
+    if !row.is("disabled") && bridging::bridge_of(state, row.text("interface")).is_some() {
+        return Err(Refusal::bad("failure: can not run on slave interface"));
+    }
+    Ok(())
 }
 
 fn list_entry(row: &mut Record, now: Now) {
     if row.get("creation-time").is_none() {
         row.set("creation-time", show_date_time(now.unix_s));
     }
-    let time = row.get("timeout").and_then(parse_time);
+    let time = row.get("timeout").and_then(parse_time).filter(|time| !time.is_zero());
+    if time.is_none() {
+        row.unset("timeout");
+        row.unset("~until_ms");
+    }
     if let Some(time) = time.filter(|_| row.get("~until_ms").is_none()) {
         let until = now.since_start + time;
         row.set("~until_ms", until.as_millis().to_string());
@@ -220,7 +305,7 @@ pub fn added(state: &mut State, menu: &'static Menu, id: u64) {
         state.table_mut("/interface").push(twin);
     }
     match menu.path {
-        "/interface/bridge/port" => enslave(state, row.text("interface"), true),
+        "/interface/bridge/port" => bridging::mark_slaves(state),
         "/system/ntp/client/servers" => gather_ntp(state),
         _ => {}
     }
@@ -242,16 +327,7 @@ pub fn changed(state: &mut State, menu: &'static Menu, id: u64, old: &Record) {
         _ => vec![],
     };
     let renamed = row.get("name") != old.get("name");
-    let keys: &[&'static str] = match menu.path {
-        _ if !twins.is_empty() => {
-            &["interface", "actual-interface", "bridge", "master-interface", "in-interface", "out-interface"]
-        }
-        "/ip/pool" => &["address-pool", "next-pool"],
-        "/ip/dhcp-server" => &["server", "active-server"],
-        "/user/group" => &["group"],
-        "/routing/table" => &["routing-table"],
-        _ => &[],
-    };
+    let keys = links::keys_of(menu.path);
     if menu.path == "/system/ntp/client/servers" {
         gather_ntp(state);
     }
@@ -265,6 +341,9 @@ pub fn changed(state: &mut State, menu: &'static Menu, id: u64, old: &Record) {
     if renamed && !keys.is_empty() {
         repoint(state, keys, old.text("name"), row.text("name"));
     }
+    if matches!(menu.path, "/interface/bridge/port" | "/interface/list/member") {
+        bridging::mark_slaves(state);
+    }
 }
 
 /// After a row was removed: links to it read back as its dead id.
@@ -272,23 +351,29 @@ pub fn removed(state: &mut State, menu: &'static Menu, row: &Record) {
     if interface_kind(menu).is_some() {
         state.table_mut("/interface").rows.retain(|other| other.id != row.id);
     }
+    let keys = links::keys_of(menu.path);
+    if !keys.is_empty() && !row.text("name").is_empty() {
+        repoint(state, keys, row.text("name"), &row.wire_id());
+    }
     match menu.path {
-        "/interface/bridge/port" => enslave(state, row.text("interface"), false),
         "/system/ntp/client/servers" => gather_ntp(state),
-        "/ip/pool" => repoint(state, &["address-pool", "next-pool"], row.text("name"), &row.wire_id()),
-        "/ip/dhcp-server" => repoint(state, &["server"], row.text("name"), &row.wire_id()),
-        "/interface/vlan" | "/interface/bridge" | "/interface/wifi" | "/interface/wireless" => {
-            repoint(state, &["interface", "bridge", "master-interface"], row.text("name"), &row.wire_id());
-        }
+        path if path.starts_with("/interface") => bridging::mark_slaves(state),
         _ => {}
     }
 }
 
 /// Rows that cannot be removed: hardware, built-in and dynamic ones.
+///
+/// A dynamic entry of an address list and a dynamic lease are there to be removed.
 pub fn pinned(menu: &Menu, row: &Record) -> bool {
     let made_of_metal = interface_kind(menu).is_some() && row.get("default-name").is_some();
-    let dynamic = row.is("dynamic") && row.get("~until_ms").is_none() && menu.path != "/ip/dhcp-server/lease";
-    made_of_metal || row.is("builtin") || row.is("default") || dynamic
+    let lent = matches!(menu.path, "/ip/firewall/address-list" | "/ip/dhcp-server/lease");
+    made_of_metal || row.is("builtin") || row.is("default") || (row.is("dynamic") && !lent)
+}
+
+/// Rows that cannot be changed: what the router made itself.
+pub fn sealed(menu: &Menu, row: &Record) -> bool {
+    row.is("dynamic") && menu.path != "/ip/firewall/address-list"
 }
 
 fn copy_shared(from: &Record, to: &mut Record) {
@@ -299,49 +384,6 @@ fn copy_shared(from: &Record, to: &mut Record) {
                 to.unset(key);
             }
             None => {}
-        }
-    }
-}
-
-fn enslave(state: &mut State, interface: &str, slave: bool) {
-    let Some(id) = state.table("/interface").named(interface).map(|row| row.id) else { return };
-    if let Some(row) = state.table_mut("/interface").row_mut(id) {
-        if slave {
-            row.set("slave", "true");
-        } else {
-            row.unset("slave");
-        }
-    }
-}
-
-fn repoint(state: &mut State, keys: &[&'static str], old: &str, new: &str) {
-    const HOLDERS: [&str; 16] = [
-        "/interface/bridge/port",
-        "/interface/bridge/vlan",
-        "/interface/vlan",
-        "/interface/wifi",
-        "/interface/wireless",
-        "/interface/list/member",
-        "/ip/address",
-        "/ip/arp",
-        "/ip/dhcp-client",
-        "/ip/dhcp-server",
-        "/ip/dhcp-server/lease",
-        "/ip/firewall/filter",
-        "/ip/firewall/nat",
-        "/ip/pool",
-        "/ip/route",
-        "/user",
-    ];
-    for holder in HOLDERS {
-        let points = |row: &Arc<Record>| keys.iter().any(|key| row.get(key) == Some(old));
-        let hit: Vec<u64> =
-            state.table(holder).rows.iter().filter(|row| points(row)).map(|row| row.id).collect();
-        for id in hit {
-            let Some(row) = state.table_mut(holder).row_mut(id) else { continue };
-            for key in keys.iter().filter(|key| row.get(key) == Some(old)).copied().collect::<Vec<_>>() {
-                row.set(key, new.to_owned());
-            }
         }
     }
 }

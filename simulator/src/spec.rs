@@ -33,7 +33,10 @@ pub enum Kind {
     Range(u64, u64),
     /// One of the words.
     Words(&'static str),
-    /// The name of something that exists elsewhere; `true` lets a leading `!` pass.
+    /// A comma list of the words; a leading `!` passes.
+    List(&'static str),
+    /// The name of something that exists elsewhere, by a word of `settle::exists` or by its menu; `true` lets a
+    /// leading `!` pass.
     Ref(&'static str, bool),
 }
 
@@ -277,6 +280,9 @@ fn kind_of(text: &'static str) -> Kind {
     }
     if let Some(words) = text.strip_prefix("enum(") {
         return Kind::Words(words.trim_end_matches(')'));
+    }
+    if let Some(words) = text.strip_prefix("list(") {
+        return Kind::List(words.trim_end_matches(')'));
     }
     if let Some(target) = text.strip_prefix('&') {
         return Kind::Ref(target.trim_start_matches('!'), target.starts_with('!'));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::answer::Refusal;
 use crate::profile::Profile;
+use crate::reach::{Remembered, Way};
 use crate::seed;
 use crate::spec::Catalogue;
 use crate::table::{Record, Table};
@@ -50,6 +51,10 @@ impl Actor {
         Actor { user: "system".to_owned(), policies: policies.map(str::to_owned).to_vec() }
     }
 }
+
+/// All tables of one moment.
+#[derive(Debug)]
+pub struct Snapshot(Tables);
 
 /// One remembered change.
 #[derive(Debug)]
@@ -151,6 +156,12 @@ pub struct State {
     pub service_reads: u64,
     /// Who holds safe mode, and the tables as they were.
     pub safe_mode: Option<(String, Tables)>,
+    /// Where the managing client comes in; without it, nothing ever cuts it off.
+    pub way: Option<Way>,
+    /// What `reach` found out.
+    pub fates: Remembered,
+    /// The tables of the day it was unpacked, as far as they were not the factory's.
+    unpacked: Tables,
 }
 
 impl State {
@@ -170,8 +181,23 @@ impl State {
             connections: BTreeMap::new(),
             service_reads: 0,
             safe_mode: None,
+            way: None,
+            fates: Remembered::default(),
+            unpacked: Tables::new(),
             birth,
         }
+    }
+
+    /// Notes that everything is as it should be when the box is unpacked.
+    pub fn unpacked(&mut self) {
+        self.unpacked = self.tables.clone();
+    }
+
+    /// Puts the whole configuration back to what it was when the box was unpacked. The log stays, and so do the
+    /// numbers of records that once were.
+    pub fn unpack_again(&mut self) {
+        self.put_back(Snapshot(self.unpacked.clone()));
+        self.safe_mode = None;
     }
 
     /// Time since the last boot.
@@ -301,11 +327,27 @@ impl State {
 
     fn restore(&mut self, tables: Vec<(&'static str, Option<Arc<Table>>)>) {
         for (menu, table) in tables {
+            // Numbers are never given twice, whatever is taken back.
+            let next = self.table(menu).next;
             match table {
                 Some(table) => self.tables.insert(menu, table),
                 None => self.tables.remove(menu),
             };
+            if self.table(menu).next < next {
+                self.table_mut(menu).next = next;
+            }
         }
+    }
+
+    /// The configuration as it is, to be put back by [`State::put_back`].
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.tables.clone())
+    }
+
+    /// Makes everything but the log what it was.
+    pub fn put_back(&mut self, Snapshot(tables): Snapshot) {
+        let menus: Vec<&'static str> = self.tables.keys().copied().filter(|menu| *menu != "/log").collect();
+        self.restore(menus.into_iter().map(|menu| (menu, tables.get(menu).cloned())).collect());
     }
 
     /// Takes safe mode for a user.
@@ -322,9 +364,7 @@ impl State {
         if let Some((_, tables)) = self.safe_mode.take()
             && !keep
         {
-            let log = self.tables.remove("/log");
-            self.tables = tables;
-            self.tables.extend(log.map(|log| ("/log", log)));
+            self.put_back(Snapshot(tables));
         }
     }
 

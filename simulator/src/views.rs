@@ -2,14 +2,14 @@
 //!
 //! Reads only. What is worked out here (uptime, active routes, counters, logins) is never stored.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::spec::{Menu, Shape};
 use crate::state::{Now, State};
 use crate::table::{Record, parse_id};
-use crate::values::{contains, network_of, show_seconds};
+use crate::values::{contains, show_seconds};
+use crate::{bridging, links, radio, routing};
 
 /// The rows of a menu as a client sees them.
 pub fn rows(state: &mut State, menu: &Menu, now: Now) -> Vec<Arc<Record>> {
@@ -18,10 +18,21 @@ pub fn rows(state: &mut State, menu: &Menu, now: Now) -> Vec<Arc<Record>> {
     let mut rows = match menu.path {
         "/system/resource" => each(&stored, |row| resource(state, row, now)),
         "/system/clock" => each(&stored, |row| clock(row, now)),
-        "/interface" => each(&stored, |row| counters(row, now)),
+        "/interface" => each(&stored, |row| {
+            linked(state, row);
+            counters(row, now);
+        }),
+        "/interface/ethernet" | "/interface/vlan" | "/interface/bridge" => {
+            each(&stored, |row| linked(state, row))
+        }
+        "/interface/bridge/port" => each(&stored, |row| bridging::shown(state, row)),
+        "/ip/address" => each(&stored, |row| address(state, row)),
+        "/ip/dhcp-server" => each(&stored, |row| served(state, row)),
+        "/ip/firewall/filter" | "/ip/firewall/nat" | "/ip/firewall/mangle" => pointless(stored),
+        _ if radio::is_radio_menu(menu) => each(&stored, |row| radio::shown(state, menu, row)),
         "/ip/dns" => each(&stored, |row| row.set("cache-used", (38 + stored.len()).to_string())),
         "/system/ntp/client" => each(&stored, |row| ntp(state, row, now)),
-        "/ip/route" => routes(state, &stored),
+        "/ip/route" => routing::rows(state, &stored),
         "/ip/firewall/address-list" => each(&stored, |row| remaining(row, now)),
         "/user/active" => active_users(state),
         "/ip/service" => services(state, &stored),
@@ -93,9 +104,42 @@ fn counters(row: &mut Record, now: Now) {
     ] {
         row.set(key, (seconds * a_second).to_string());
     }
-    if row.is("disabled") {
-        row.set("running", "false");
-    }
+}
+
+/// An interface runs while it is switched on and has a link.
+fn linked(state: &mut State, row: &mut Record) {
+    let up = bridging::is_up(state, row.text("name"));
+    row.set("running", flag(up));
+}
+
+/// An address lives on the bridge if its interface is a port, and nowhere if that is gone.
+fn address(state: &mut State, row: &mut Record) {
+    let name = row.text("interface").to_owned();
+    let bridge = bridging::bridge_of(state, &name);
+    row.set("slave", flag(bridge.is_some()));
+    row.set("invalid", flag(links::dead(&name)));
+    row.set("actual-interface", bridge.unwrap_or(name));
+}
+
+/// A DHCP server cannot run on a bridge port, nor on nothing.
+fn served(state: &mut State, row: &mut Record) {
+    let name = row.text("interface").to_owned();
+    let slave = bridging::bridge_of(state, &name).is_some();
+    row.set("invalid", flag(slave || links::dead(&name)));
+}
+
+/// A rule that names an interface or a list which is gone.
+fn pointless(stored: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
+    const KEYS: [&str; 4] = ["in-interface", "out-interface", "in-interface-list", "out-interface-list"];
+    let broken = |row: &Record| KEYS.iter().any(|key| row.get(key).is_some_and(links::dead));
+    let mark = |row: Arc<Record>| {
+        if broken(&row) { Arc::new(Record::clone(&row).with("invalid", "true")) } else { row }
+    };
+    stored.into_iter().map(mark).collect()
+}
+
+fn flag(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 fn ntp(state: &mut State, row: &mut Record, now: Now) {
@@ -124,98 +168,6 @@ fn answers_ntp(server: &str) -> bool {
     !contains("203.0.113.0/24", server)
         && !contains("198.51.100.0/24", server)
         && !server.ends_with(".invalid")
-}
-
-/// The first id of connected routes on every release seen.
-const CONNECTED: u64 = 0x2018_0000;
-
-fn routes(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
-    let addresses = state.table("/ip/address").rows.clone();
-    let interfaces = state.table("/interface").rows.clone();
-    let up = |name: &str| {
-        interfaces.iter().any(|i| i.get("name") == Some(name) && i.is("running") && !i.is("disabled"))
-    };
-    let mut connected = Vec::new();
-    for (at, row) in addresses.iter().enumerate() {
-        let Some((network, length)) = network_of(row.text("address")) else { continue };
-        let interface = row.text("interface");
-        if row.is("disabled") || !up(interface) {
-            continue;
-        }
-        let own = row.text("address").split('/').next().unwrap_or("");
-        let row = Record::new(CONNECTED + at as u64)
-            .with("dst-address", format!("{network}/{length}"))
-            .with("gateway", interface.to_owned())
-            .with("immediate-gw", interface.to_owned())
-            .with("local-address", format!("{own}%{interface}"))
-            .with("distance", "0")
-            .with("scope", "10")
-            .with("target-scope", "5")
-            .with("routing-table", "main")
-            .with("active", "true")
-            .with("connect", "true")
-            .with("dynamic", "true")
-            .with("disabled", "false");
-        connected.push(Arc::new(row));
-    }
-    let usable: Vec<Option<String>> = stored.iter().map(|row| immediate(row, &connected, &up)).collect();
-    let mut best: BTreeMap<(Option<&str>, Option<&str>), u64> = BTreeMap::new();
-    for (row, _) in stored.iter().zip(&usable).filter(|(_, gateway)| gateway.is_some()) {
-        let nearest = best.entry(destination(row)).or_insert(u64::MAX);
-        *nearest = distance(row).min(*nearest);
-    }
-    let mut all = Vec::new();
-    for (row, gateway) in stored.iter().zip(&usable) {
-        let mut shown = Record::clone(row);
-        if row.is("disabled") {
-            for key in ["dynamic", "distance", "scope", "target-scope", "routing-table"] {
-                shown.unset(key);
-            }
-        } else if let Some(gateway) = gateway {
-            shown.set("immediate-gw", gateway.clone());
-            if best.get(&destination(row)) == Some(&distance(row)) {
-                shown.set("active", "true");
-            }
-        } else {
-            shown.set("immediate-gw", "");
-            shown.set("inactive", "true");
-        }
-        all.push(Arc::new(shown));
-    }
-    all.extend(connected);
-    all
-}
-
-/// What routes compete for.
-fn destination(row: &Record) -> (Option<&str>, Option<&str>) {
-    (row.get("dst-address"), row.get("routing-table"))
-}
-
-fn distance(row: &Record) -> u64 {
-    row.text("distance").parse().unwrap_or(1)
-}
-
-/// The next hop with its interface, if the gateway can be reached.
-fn immediate(row: &Record, connected: &[Arc<Record>], up: &dyn Fn(&str) -> bool) -> Option<String> {
-    if row.is("disabled") {
-        return None;
-    }
-    if row.get("blackhole").is_some() {
-        return Some(String::new());
-    }
-    let hops: Vec<String> = row
-        .text("gateway")
-        .split(',')
-        .filter_map(|gateway| {
-            let address = gateway.split(['%', '@']).next().unwrap_or(gateway);
-            let via = connected.iter().find(|route| contains(route.text("dst-address"), address));
-            match via {
-                Some(route) => Some(format!("{address}%{}", route.text("gateway"))),
-                None => up(gateway).then(|| gateway.to_owned()),
-            }
-        })
-        .collect();
-    (!hops.is_empty()).then(|| hops.join(","))
 }
 
 fn remaining(row: &mut Record, now: Now) {

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use crate::answer::Refusal;
+use crate::radio;
+use crate::routing::is_connected_id;
 use crate::settle;
 use crate::spec::{Kind, Menu, Shape};
 use crate::state::{Note, Now, State};
@@ -41,15 +43,28 @@ fn console_args(args: &Args) -> String {
     args.iter().map(|(key, value)| format!(" {key}={}", quoted(value))).collect()
 }
 
-/// Adds a record and returns its id.
-pub fn add(state: &mut State, menu: &'static Menu, mut args: Args, now: Now) -> Result<(u64, Note), Refusal> {
-    if menu.add.is_empty() {
-        return Err(Refusal::bad("no such command"));
+/// Does a change and lets go the wireless clients that it concerns.
+fn on_air<T>(
+    state: &mut State,
+    menu: &Menu,
+    work: impl FnOnce(&mut State) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if !menu.path.starts_with("/interface") {
+        return work(state);
     }
-    if menu.mode.is_some_and(|feature| !state.mode_allows(feature)) {
-        return Err(Refusal::device_mode());
-    }
-    args.retain(|(key, _)| !COMMON.contains(&key.as_str()));
+    let before = radio::air(state);
+    let done = work(state)?;
+    radio::kick(state, &before);
+    Ok(done)
+}
+
+/// A row as `add` would make it, not yet in the table, and the row it is to stand before.
+pub fn fresh(
+    state: &mut State,
+    menu: &'static Menu,
+    args: Args,
+    now: Now,
+) -> Result<(Record, Option<String>), Refusal> {
     let args = accept(state, menu, args)?;
     let missing: Vec<&str> = menu
         .add
@@ -72,6 +87,24 @@ pub fn add(state: &mut State, menu: &'static Menu, mut args: Args, now: Now) -> 
         }
     }
     settle::complete(state, menu, &mut row, now)?;
+    Ok((row, before))
+}
+
+/// Adds a record and returns its id.
+pub fn add(state: &mut State, menu: &'static Menu, args: Args, now: Now) -> Result<(u64, Note), Refusal> {
+    on_air(state, menu, |state| add_row(state, menu, args, now))
+}
+
+fn add_row(state: &mut State, menu: &'static Menu, mut args: Args, now: Now) -> Result<(u64, Note), Refusal> {
+    if menu.add.is_empty() {
+        return Err(Refusal::bad("no such command"));
+    }
+    if menu.mode.is_some_and(|feature| !state.mode_allows(feature)) {
+        return Err(Refusal::device_mode());
+    }
+    args.retain(|(key, _)| !COMMON.contains(&key.as_str()));
+    let redo = console_args(&args);
+    let (row, before) = fresh(state, menu, args, now)?;
     refuse_twice(state, menu, &row)?;
     let id = row.id;
     let place = match before {
@@ -91,13 +124,23 @@ pub fn add(state: &mut State, menu: &'static Menu, mut args: Args, now: Now) -> 
         Note {
             action: format!("{} added", noun(menu)),
             undo: format!("/{path} remove *{id:X}"),
-            redo: format!("/{path} add{}", console_args(&args)),
+            redo: format!("/{path} add{redo}"),
         },
     ))
 }
 
 /// Changes records, or the values of a menu without records.
 pub fn set(
+    state: &mut State,
+    menu: &'static Menu,
+    ids: &[u64],
+    args: Args,
+    now: Now,
+) -> Result<Note, Refusal> {
+    on_air(state, menu, |state| set_rows(state, menu, ids, args, now))
+}
+
+fn set_rows(
     state: &mut State,
     menu: &'static Menu,
     ids: &[u64],
@@ -113,12 +156,12 @@ pub fn set(
     let mut note = Note { action: format!("{} changed", noun(menu)), ..Note::default() };
     for id in ids {
         let old = state.table(menu.path).row(*id).cloned().unwrap_or_default();
+        if settle::sealed(menu, &old) {
+            return Err(Refusal::unidentified());
+        }
         let mut row = Record::clone(&old);
         row.id = *id;
-        if args.iter().any(|(key, _)| key == "timeout") {
-            // Only a new timeout winds the clock up again.
-            row.unset("~until_ms");
-        }
+        settle::rewritten(menu, &mut row, &args);
         for (key, value) in &args {
             write(&mut row, key, value);
         }
@@ -141,6 +184,10 @@ pub fn set(
 
 /// Removes records.
 pub fn remove(state: &mut State, menu: &'static Menu, ids: &[u64]) -> Result<Note, Refusal> {
+    on_air(state, menu, |state| remove_rows(state, menu, ids))
+}
+
+fn remove_rows(state: &mut State, menu: &'static Menu, ids: &[u64]) -> Result<Note, Refusal> {
     if menu.command("remove").is_none() {
         return Err(Refusal::unidentified());
     }
@@ -156,11 +203,18 @@ pub fn remove(state: &mut State, menu: &'static Menu, ids: &[u64]) -> Result<Not
             .filter(|(key, value)| menu.add.iter().any(|arg| arg.name == *key) && !value.is_empty())
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        note.undo = format!("/{path} add{}", console_args(&kept));
-        note.redo = format!("/{path} remove *{id:X}");
+        let next =
+            state.table(menu.path).position(*id).and_then(|at| state.table(menu.path).rows.get(at + 1));
+        let place = next.filter(|_| menu.ordered()).map(|next| format!(" place-before={}", next.wire_id()));
+        // Taken back in the other order: a row's neighbour has to be there before it.
+        let undo = format!("/{path} add{}{}\n", console_args(&kept), place.unwrap_or_default());
+        note.undo.insert_str(0, &undo);
+        note.redo.push_str(&format!("/{path} remove *{id:X}\n"));
         state.table_mut(menu.path).rows.retain(|row| row.id != *id);
         settle::removed(state, menu, &row);
     }
+    note.undo.truncate(note.undo.trim_end().len());
+    note.redo.truncate(note.redo.trim_end().len());
     Ok(note)
 }
 
@@ -175,36 +229,88 @@ pub fn shift(
     // A place means the table as the client saw it, so it is looked up before anything moves.
     let target = destination.and_then(|text| place_of(state, menu, text));
     let target = target.and_then(|place| state.table(menu.path).rows.get(place).map(|row| row.id));
+    let path = console_path(menu);
+    let mut undo = String::new();
+    let rows = Arc::clone(state.table(menu.path)).rows.clone();
+    for id in ids {
+        let row = rows.iter().find(|row| row.id == *id).ok_or_else(Refusal::missing)?;
+        if settle::sealed(menu, row) {
+            return Err(Refusal::unidentified());
+        }
+    }
+    // Taken back from the last to the first: each finds the neighbour that it had.
+    for (at, row) in rows.iter().enumerate().rev().filter(|(_, row)| ids.contains(&row.id)) {
+        let back =
+            rows.get(at + 1).map(|next| format!(" destination={}", next.wire_id())).unwrap_or_default();
+        undo.push_str(&format!("/{path} move *{:X}{back}\n", row.id));
+    }
     let table = state.table_mut(menu.path);
     for id in ids {
-        let Some(at) = table.position(*id) else { return Err(Refusal::missing()) };
+        let Some(at) = table.position(*id) else { continue };
         if Some(*id) != target {
             moved.push(table.rows.remove(at));
         }
     }
     let at = target.and_then(|id| table.position(id)).unwrap_or(table.rows.len());
     table.rows.splice(at..at, moved);
-    let path = console_path(menu);
-    let first = ids.first().copied().unwrap_or(0);
-    let redo = format!("/{path} move *{first:X} destination={}", destination.unwrap_or(""));
-    Ok(Note { action: format!("{} moved", noun(menu)), undo: String::new(), redo })
+    let list = ids.iter().map(|id| format!("*{id:X}")).collect::<Vec<_>>().join(",");
+    let redo = format!("/{path} move {list} destination={}", destination.unwrap_or(""));
+    Ok(Note { action: format!("{} moved", noun(menu)), undo: undo.trim_end().to_owned(), redo })
 }
 
 /// Forgets a property of records.
-pub fn unset(state: &mut State, menu: &'static Menu, ids: &[u64], name: &str) -> Result<Note, Refusal> {
-    if menu.arg(name).is_none() {
+///
+/// Only what may be absent can be forgotten: not what an `add` needs, not what has a default other than nothing,
+/// and no yes-or-no.
+pub fn unset(
+    state: &mut State,
+    menu: &'static Menu,
+    ids: &[u64],
+    name: &str,
+    now: Now,
+) -> Result<Note, Refusal> {
+    on_air(state, menu, |state| unset_in(state, menu, ids, name, now))
+}
+
+fn unset_in(
+    state: &mut State,
+    menu: &'static Menu,
+    ids: &[u64],
+    name: &str,
+    now: Now,
+) -> Result<Note, Refusal> {
+    let fresh = menu.fresh.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let known = menu.set.iter().find(|arg| arg.name == name).filter(|arg| {
+        !arg.required
+            && arg.kind != Kind::Bool
+            && !matches!(name, "name" | "log-prefix")
+            && fresh.is_none_or(str::is_empty)
+    });
+    if known.is_none() {
         return Err(Refusal::bad("input does not match any value of value-name"));
     }
     let path = console_path(menu);
     let mut note = Note { action: format!("{} changed", noun(menu)), ..Note::default() };
     for id in ids {
-        let Some(row) = state.table_mut(menu.path).row_mut(*id) else { return Err(Refusal::missing()) };
-        let old = Arc::new(row.clone());
+        let Some(old) = state.table(menu.path).row(*id).cloned() else { return Err(Refusal::missing()) };
+        if settle::sealed(menu, &old) {
+            return Err(Refusal::unidentified());
+        }
+        let mut row = Record::clone(&old);
         row.unset(name);
-        note.undo = format!("/{path} set *{id:X} {name}={}", quoted(old.text(name)));
-        note.redo = format!("/{path} unset *{id:X} {name}");
+        if let Some(fresh) = fresh {
+            row.set(name.to_owned(), fresh);
+        }
+        settle::complete(state, menu, &mut row, now)?;
+        note.undo.push_str(&format!("/{path} set *{id:X} {name}={}\n", quoted(old.text(name))));
+        note.redo.push_str(&format!("/{path} unset *{id:X} {name}\n"));
+        if let Some(slot) = state.table_mut(menu.path).row_mut(*id) {
+            *slot = row;
+        }
         settle::changed(state, menu, *id, &old);
     }
+    note.undo.truncate(note.undo.trim_end().len());
+    note.redo.truncate(note.redo.trim_end().len());
     Ok(note)
 }
 
@@ -215,9 +321,15 @@ pub fn targets(state: &mut State, menu: &'static Menu, text: &str) -> Result<Vec
         .map(|part| {
             let by_place = part.parse::<usize>().ok().and_then(|place| table.rows.get(place));
             let row = parse_id(part).and_then(|id| table.row(id)).or_else(|| table.named(part)).or(by_place);
-            row.map(|row| row.id).ok_or_else(Refusal::missing)
+            row.map(|row| row.id).ok_or_else(|| lost(menu, part))
         })
         .collect()
+}
+
+/// Why there is no such stored record: rows that are only worked out cannot be written.
+pub fn lost(menu: &Menu, key: &str) -> Refusal {
+    let worked_out = menu.path == "/ip/route" && parse_id(key).is_some_and(is_connected_id);
+    if worked_out { Refusal::unidentified() } else { Refusal::missing() }
 }
 
 fn place_of(state: &mut State, menu: &'static Menu, text: &str) -> Option<usize> {
@@ -255,10 +367,15 @@ fn accept_with(
     for (key, value) in args {
         let arg = menu.arg(&key).filter(|_| known(menu, &key));
         let arg = arg.ok_or_else(|| Refusal::bad(format!("unknown parameter {key}")))?;
+        if value.is_empty() && menu.fresh.contains(&(arg.name, "")) {
+            // What a fresh row shows can be written.
+            kept.push((key, value));
+            continue;
+        }
         let value = check(arg, &value).map_err(Refusal::bad)?;
         if let Kind::Ref(target, negatable) = arg.kind {
             let name = if negatable { value.trim_start_matches('!') } else { &value };
-            if !name.is_empty() && !settle::exists(state, target, name) {
+            if !settle::exists(state, target, name) {
                 return Err(Refusal::bad(format!("input does not match any value of {}", arg.name)));
             }
         }

@@ -66,6 +66,22 @@ fn a_fleet_in_its_own_process() {
     assert_eq!(client.raw("GET", "/rest/ip/dns", "", "").unwrap().status, 502);
     assert_eq!(client.raw("GET", "/rest/ip/dns", "", "").unwrap().status, 200);
     control(address, "DELETE", &format!("/boxes/{name}/faults"), &json!({}));
+    let at = |action: &str| format!("/boxes/{name}/{action}");
+    assert_eq!(boxes[0]["management"], "192.0.2.10");
+    let pool =
+        json!({"menu": "/ip/pool", "count": 40, "props": {"name": "p$(n)", "ranges": "$(ip 10.9.0.1)"}});
+    assert_eq!(control(address, "POST", &at("seed"), &pool)["rows"], 41);
+    let refused =
+        control(address, "POST", &at("behind-back"), &json!({"menu": "/ip/pool", "props": {"name": "x"}}));
+    assert_eq!(refused["refused"], "missing value(s) of argument(s) ranges");
+    // A box that has cut itself off is still in reach of the control API, and can be put right by it.
+    let off = json!({"menu": "/interface", "id": "*1", "props": {"disabled": "yes"}});
+    assert_eq!(control(address, "POST", &at("behind-back"), &off), json!({}));
+    let shut = control(address, "GET", &at("way"), &json!({}));
+    assert_eq!((&shut["connects"], &shut["stands"]), (&json!(false), &json!(false)));
+    assert_eq!(control(address, "GET", &at("menu?path=/interface"), &json!({}))[0]["disabled"], "true");
+    assert_eq!(control(address, "POST", &at("restore"), &json!({}))["connects"], true);
+    assert_eq!(control(address, "GET", &at("menu?path=/ip/pool"), &json!({})).as_array().unwrap().len(), 1);
     let journal = control(address, "GET", &format!("/boxes/{name}/journal"), &json!({}));
     assert_eq!(journal.as_array().unwrap().len(), 2);
     control(address, "POST", &format!("/boxes/{name}/reboot"), &json!({"down_ms": 50}));

@@ -23,6 +23,7 @@ use crate::state::Actor;
 use crate::writes::Args;
 
 pub use jobs::end as end_job;
+pub use probes::answers;
 pub use schedule::watch as watch_schedule;
 
 /// The answer and whether anything changed.

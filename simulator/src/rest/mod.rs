@@ -124,12 +124,20 @@ async fn meet_faults(
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             let at = props.iter().find(|(key, _)| *key == ".id").map(|(_, id)| *id);
             let rest: Vec<(&str, &str)> = props.into_iter().filter(|(key, _)| *key != ".id").collect();
-            device.change_behind_back(menu, at, &rest);
+            // A change that the box refuses has not happened.
+            drop(device.change_behind_back(menu, at, &rest));
         }
         _ => {}
     }
-    let (mut reply, changed) = serve(device, request, user).await;
+    let before = matches!(fault, Some(Fault::ForgetWrite)).then(|| device.state().snapshot());
+    let (mut reply, mut changed) = serve(device, request, user).await;
     match fault {
+        Some(Fault::ForgetWrite) => {
+            if let Some(before) = before {
+                device.state().put_back(before);
+            }
+            changed = false;
+        }
         Some(Fault::HalfJson) => {
             let half = reply.body.len() / 2;
             reply.body.truncate(half);

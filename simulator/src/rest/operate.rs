@@ -14,13 +14,50 @@ use crate::spec::{Menu, Shape};
 use crate::state::{Actor, Note, State};
 use crate::table::{Record, parse_id};
 use crate::writes::{self, Args, take};
-use crate::{body, views};
+use crate::{body, radio, views};
 
 /// The answer, the properties to keep of it, and whether anything changed.
 pub type Outcome = (Answer, Option<Vec<String>>, bool);
 
 /// Carries out one request of a user whose turn it is.
 pub async fn run(
+    device: &Arc<Device>,
+    request: &Request,
+    path: &str,
+    actor: &Actor,
+) -> Result<Outcome, Refusal> {
+    let (answer, keep, changed) = carry_out(device, request, path, actor).await?;
+    let answer = if actor.may("sensitive") { answer } else { without_secrets(answer) };
+    Ok((answer, keep, changed))
+}
+
+/// Keys of wireless networks are for logins with the policy `sensitive`; to others they are not there.
+fn without_secrets(answer: Answer) -> Answer {
+    let veil = |row: &mut Arc<Record>| {
+        let keys: Vec<String> =
+            row.props().filter(|(key, _)| radio::secret(key)).map(|(key, _)| key.to_owned()).collect();
+        for key in keys {
+            Arc::make_mut(row).unset(&key);
+        }
+    };
+    match answer {
+        Answer::Rows(mut rows) => {
+            rows.iter_mut().for_each(veil);
+            Answer::Rows(rows)
+        }
+        Answer::One(mut row) => {
+            veil(&mut row);
+            Answer::One(row)
+        }
+        Answer::Created(mut row, location) => {
+            veil(&mut row);
+            Answer::Created(row, location)
+        }
+        other => other,
+    }
+}
+
+async fn carry_out(
     device: &Arc<Device>,
     request: &Request,
     path: &str,
@@ -154,8 +191,7 @@ fn one(state: &mut State, menu: &'static Menu, key: &str) -> Result<u64, Refusal
     if let Some(row) = found {
         return Ok(row.id);
     }
-    let worked_out = menu.path == "/ip/route" && parse_id(key).is_some_and(|id| id >> 16 == 0x2018);
-    Err(if worked_out { Refusal::unidentified() } else { Refusal::missing() })
+    Err(writes::lost(menu, key))
 }
 
 async fn command(
@@ -172,7 +208,7 @@ async fn command(
         }
         "get" => {
             require(actor, "read")?;
-            return get(device, menu, body.args);
+            return get(device, menu, body.args, actor);
         }
         _ => {}
     }
@@ -237,7 +273,7 @@ pub fn generic(
         }
         "unset" => {
             let name = take(&mut args, "value-name").unwrap_or_default();
-            writes::unset(state, menu, &ids, &name)?
+            writes::unset(state, menu, &ids, &name, now)?
         }
         _ => Note::default(),
     };
@@ -264,7 +300,7 @@ fn print(device: &Device, menu: &'static Menu, body: body::Body) -> Result<Outco
     Ok((answer, body.proplist, false))
 }
 
-fn get(device: &Device, menu: &'static Menu, mut args: Args) -> Result<Outcome, Refusal> {
+fn get(device: &Device, menu: &'static Menu, mut args: Args, actor: &Actor) -> Result<Outcome, Refusal> {
     let now = device.now();
     let rows = views::rows(&mut device.state(), menu, now);
     let row = if menu.shape == Shape::One {
@@ -275,5 +311,8 @@ fn get(device: &Device, menu: &'static Menu, mut args: Args) -> Result<Outcome, 
     };
     let row = row.ok_or_else(Refusal::missing)?;
     let name = take(&mut args, "value-name").unwrap_or_default();
+    if radio::secret(&name) {
+        require(actor, "sensitive")?;
+    }
     Ok((Answer::Ret(row.text(&name).to_owned()), None, false))
 }

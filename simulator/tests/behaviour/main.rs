@@ -5,11 +5,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bridges;
 mod broken;
+mod dhcp;
+mod filters;
+mod many;
 mod probing;
+mod reaching;
+mod routes;
 mod scripts;
 mod turns;
 mod verbs;
+mod wireless;
 mod writing;
 
 use simulator::{BoxSpec, Fleet, Profile};

@@ -113,9 +113,9 @@ async fn a_login_lasts_ten_minutes() {
     let group =
         router.read("/user/group").iter().find(|row| row["name"] == "appliance-ro-group").cloned().unwrap();
     let id = group[".id"].as_str().unwrap();
-    router.change_behind_back("/user/group", Some(id), &[("policy", "read")]);
+    router.change_behind_back("/user/group", Some(id), &[("policy", "read")]).unwrap();
     assert_eq!(ro.get("/rest/system/identity").await.status, 200);
-    router.change_behind_back("/user", Some("appliance-ro"), &[("password", "other")]);
+    router.change_behind_back("/user", Some("appliance-ro"), &[("password", "other")]).unwrap();
     assert_eq!(ro.get("/rest/system/identity").await.status, 401);
     drop(client);
     fleet.stop().await;
@@ -128,7 +128,7 @@ async fn rights_change_when_the_login_is_renewed() {
     let ro = Client::ro(&router);
     let since = router.router_time();
     assert_eq!(ro.get("/rest/system/identity").await.status, 200);
-    router.change_behind_back("/user/group", Some("appliance-ro-group"), &[("policy", "read")]);
+    router.change_behind_back("/user/group", Some("appliance-ro-group"), &[("policy", "read")]).unwrap();
     let refused = loop {
         let answer = ro.get("/rest/system/identity").await;
         if answer.status != 200 {

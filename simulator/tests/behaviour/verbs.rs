@@ -147,7 +147,7 @@ async fn policies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rest_can_be_switched_off_from_7_21() {
     let (fleet, client) = one(Profile::Ccr7_24).await;
-    fleet.routers()[0].change_behind_back("/ip/service/webserver", None, &[("rest-plain", "no")]);
+    fleet.routers()[0].change_behind_back("/ip/service/webserver", None, &[("rest-plain", "no")]).unwrap();
     let refused = client.get("/rest/system/identity").await;
     assert_eq!(refused.status, 403);
     assert!(refused.text().starts_with("<html>"));

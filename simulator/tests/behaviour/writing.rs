@@ -56,8 +56,7 @@ async fn values_without_records() {
 async fn rules_keep_their_order() {
     let (fleet, client) = one(Profile::Ccr7_24).await;
     let before = chain(&client).await;
-    let rule =
-        json!({"chain": "input", "action": "drop", "src-address": "10.9.0.0/16", "place-before": before[1]});
+    let rule = json!({"chain": "forward", "action": "drop", "src-address": "10.9.0.0/16", "place-before": before[1]});
     let made = client.call("PUT", "/rest/ip/firewall/filter", Some(rule)).await.json();
     let id = made[".id"].as_str().unwrap().to_owned();
     assert!(made["disabled"].is_null() && made["log"].is_null(), "only what was written");
