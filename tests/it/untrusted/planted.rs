@@ -12,7 +12,7 @@ use crate::{
     },
     house::{As, House},
     protocol::Client,
-    untrusted::{harmless, orders},
+    untrusted::{harmless, orders, short},
 };
 
 /// The longest text of a router in an answer, in bytes.
@@ -142,15 +142,8 @@ fn pages(agent: &Client, tool: &Value, params: &Value) -> Vec<Value> {
     }
 }
 
-#[test]
-fn two_hundred_orders_in_eleven_places_stay_data() {
-    let house = House::start(1);
-    let agent = Client::stateless(&house, As::Agent);
-    let stage = Stage { house: &house, agent: &agent, n: 0, device: house.device(0) };
-    let (listed, text) = (agent.tools(), agent.tools_text());
-    let texts = orders::all();
-    assert_eq!(texts.iter().map(|(_, text)| text).collect::<BTreeSet<_>>().len(), 200);
-    let control = |action: &str| format!("/boxes/{}/{action}", house.box_of(0));
+/// Plants every text in the ten places that have room for all.
+fn plant(house: &House, texts: &[(usize, String)]) {
     for Place { letter, menu, fixed, open } in PLACES {
         let row = |(n, text): &(usize, String)| {
             let fixed = fixed
@@ -161,8 +154,24 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
             Value::Object(fixed.chain(open).collect())
         };
         let rows: Vec<Value> = texts.iter().map(row).collect();
-        house.control("POST", &control("plant"), Some(&json!({ "menu": menu, "rows": rows })));
+        house.control(
+            "POST",
+            &format!("/boxes/{}/plant", house.box_of(0)),
+            Some(&json!({ "menu": menu, "rows": rows })),
+        );
     }
+}
+
+#[test]
+fn two_hundred_orders_in_eleven_places_stay_data() {
+    let house = House::start(1);
+    let agent = Client::stateless(&house, As::Agent);
+    let stage = Stage { house: &house, agent: &agent, n: 0, device: house.device(0) };
+    let (listed, text) = (agent.tools(), agent.tools_text());
+    let texts = orders::all();
+    assert_eq!(texts.iter().map(|(_, text)| text).collect::<BTreeSet<_>>().len(), 200);
+    let control = |action: &str| format!("/boxes/{}/{action}", house.box_of(0));
+    plant(&house, &texts);
 
     let mut found = BTreeSet::new();
     let mut called = 0;
@@ -226,4 +235,48 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
     );
     let (_, log, _dir) = house.stop();
     assert!(!log.contains(MARK) && !log.contains('\u{1b}'), "the log quotes a router");
+}
+
+#[test]
+fn plans_about_planted_records_show_them_as_data() {
+    let house = House::start(1);
+    let agent = Client::stateless(&house, As::Agent);
+    let stage = Stage { house: &house, agent: &agent, n: 0, device: house.device(0) };
+    // One order in each dress.
+    let texts: Vec<_> = orders::all().into_iter().take(8).collect();
+    plant(&house, &texts);
+    let mut shown = 0;
+    for (n, _) in &texts {
+        let id = |place: char, menu: &str| {
+            stage.record(menu, |row| {
+                row["comment"].as_str().is_some_and(|text| text.starts_with(&mark(place, *n)))
+            })[".id"]
+                .clone()
+        };
+        let (interface, address, rule) =
+            (id('b', "/interface"), id('c', "/ip/address"), id('e', "/ip/firewall/filter"));
+        for (tool, params) in [
+            (
+                "interface_update_comment",
+                stage.with(json!({ "interface_id": interface, "comment": "x", "dry_run": true })),
+            ),
+            ("remove_secondary_ip_address", stage.with(json!({ "address_id": address, "dry_run": true }))),
+            ("plan_modify_firewall_rule", stage.plan(json!({ "rule_id": rule, "comment": "x" }))),
+            ("plan_remove_firewall_rule", stage.plan(json!({ "rule_id": rule }))),
+        ] {
+            let called = agent.call(tool, &params);
+            assert!(!called.failed, "{tool} {params}: {}", called.value);
+            short(tool, &called.value);
+            speaks_for_itself(tool, &called.said);
+            shown += usize::from(called.value.to_string().contains(MARK));
+            if called.value["plan_id"].is_string() {
+                let plan = agent.call("plan_details", &json!({ "plan_id": called.value["plan_id"] }));
+                short("plan_details", &plan.value);
+                speaks_for_itself("plan_details", &plan.said);
+                assert!(plan.value.to_string().contains(MARK), "{}", plan.value);
+            }
+        }
+    }
+    assert_eq!(shown, 4 * texts.len(), "what is changed is shown");
+    assert_eq!(house.writes(0), 0);
 }
