@@ -16,7 +16,7 @@ use crate::{
     domain::{self, Command, device::Device},
     engine::{clock, mint},
     failure::{Code, Failure},
-    routeros::text::clean_answer,
+    routeros::text::{clean_answer, escaped},
     tools::{
         catalog,
         context::{Cx, ProgressSink, Shared},
@@ -98,7 +98,7 @@ impl Corridor {
             Ok(split) => split,
             Err(failure) => {
                 self.record_denial(call_id, &principal, &tool, Vec::new(), &failure, String::new());
-                return Err(failure);
+                return Err(shown(failure));
             }
         };
         let admitted = self.admit(&principal, &name, params.clone());
@@ -106,7 +106,7 @@ impl Corridor {
             Ok(admitted) => admitted,
             Err((failure, named)) => {
                 self.record_denial(call_id, &principal, &name, named, &failure, correlation_id);
-                return Err(failure);
+                return Err(shown(failure));
             }
         };
         events::crash::point("corridor.admitted");
@@ -137,8 +137,8 @@ impl Corridor {
                 () = cancel.cancelled() => Err(Failure::new(Code::Cancelled, "the call was taken back")),
             }
         };
-        let outcome = outcome.map_err(|mut failure| {
-            failure.details.iter_mut().for_each(clean_answer);
+        let outcome = outcome.map_err(|failure| {
+            let failure = shown(failure);
             log_failure(spec.name, &failure);
             failure
         });
@@ -270,6 +270,18 @@ fn unknown(name: &str) -> Failure {
 fn too_late(timeout: Duration) -> Failure {
     Failure::new(Code::DeadlineExceeded, format!("the call did not end within {} s", timeout.as_secs()))
         .hint("if it changed something, job_status tells where it stands")
+}
+
+/// A failure as it leaves: what hides in what it quotes of the caller can be seen, what a router said is cleaned.
+fn shown(mut failure: Failure) -> Failure {
+    for text in std::iter::once(&mut failure.say).chain(&mut failure.hint) {
+        let legible = escaped(text);
+        if legible != text.as_ref() {
+            *text = legible.into();
+        }
+    }
+    failure.details.iter_mut().for_each(clean_answer);
+    failure
 }
 
 /// The whole chain goes to our log; never to the caller.

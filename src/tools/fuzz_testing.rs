@@ -113,6 +113,18 @@ fn fitting(dice: &mut Dice<'_>, schema: &Value, depth: usize) -> Value {
     }
 }
 
+/// What a field of this name takes, where hardly any other text will do.
+fn named(field: &str) -> Option<String> {
+    let id = |prefix: &str| Some(format!("{prefix}_01JC0000000000000000000000"));
+    match field {
+        "plan_id" => id("plan"),
+        "job_id" => id("job"),
+        "token_id" => id("tok"),
+        "plan_hash" => Some("a".repeat(64)),
+        _ => None,
+    }
+}
+
 pub(crate) fn object(dice: &mut Dice<'_>, schema: &Value, depth: usize) -> Map<String, Value> {
     let mut made = Map::new();
     let required =
@@ -120,8 +132,10 @@ pub(crate) fn object(dice: &mut Dice<'_>, schema: &Value, depth: usize) -> Map<S
     for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
         let left_out = if required(name) { dice.once_in(24) } else { dice.once_in(2) };
         if !left_out {
+            let known = named(name).filter(|_| !dice.once_in(2));
+            let value = known.map_or_else(|| fitting(dice, inner, depth - 1), Value::from);
             let name = if dice.once_in(64) { text(dice) } else { name.clone() };
-            made.insert(name, fitting(dice, inner, depth - 1));
+            made.insert(name, value);
         }
     }
     if dice.once_in(24) {

@@ -107,6 +107,31 @@ fn a_record_that_is_not_there_says_who_lists_them() {
 }
 
 #[test]
+fn a_refusal_shows_what_hides_in_what_it_quotes() {
+    let house = House::start(1);
+    let hidden = "\u{202e}moc.elpmaxe\u{feff}";
+    for (tool, field, value) in [
+        ("update_ntp_servers", "ntp_servers", json!([hidden])),
+        ("list_devices", hidden, json!(1)),
+        ("get_interface_stats", "interface_names", json!([hidden])),
+    ] {
+        let mut params = json!({ field: value });
+        if tool != "list_devices" {
+            params["device_id"] = json!(house.device(0));
+        }
+        let refused = Client::stateless(&house, As::Agent).call(tool, &params);
+        let said = refused.value["message"].as_str().unwrap();
+        assert!(
+            refused.failed && said.contains("\\u{202e}") && said.contains("\\u{feff}"),
+            "{tool}: {said:?}"
+        );
+        for text in [said, &refused.said] {
+            assert!(!text.contains(['\u{202e}', '\u{feff}']), "{tool}: {text:?}");
+        }
+    }
+}
+
+#[test]
 fn pages_of_a_list_follow_each_other() {
     let house = House::start(1);
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);

@@ -44,7 +44,8 @@ fn bad_values(schema: &Value, good: Option<&Value>) -> Vec<(&'static str, Value)
     if let (Some(most), Some(item)) = (schema["maxItems"].as_u64(), good.and_then(|good| good.get(0))) {
         bad.push(("bounds", vec![item.clone(); usize::try_from(most).unwrap() + 1].into()));
     }
-    if schema["enum"].is_array() {
+    let words = schema["oneOf"].as_array().is_some_and(|all| all.iter().all(|one| one["const"].is_string()));
+    if schema["enum"].is_array() || words {
         bad.push(("choice", json!("nonsense")));
     }
     bad

@@ -12,42 +12,59 @@ use crate::{
     },
     house::{As, House},
     protocol::Client,
-    untrusted::{harmless, orders},
+    untrusted::{harmless, orders, short},
 };
 
 /// The longest text of a router in an answer, in bytes.
 const TEXT_MAX: u64 = 1024;
 
-type Place = (char, &'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+/// Where texts of others stand in a router.
+struct Place {
+    /// It stands in the mark.
+    letter: char,
+    menu: &'static str,
+    /// What a row needs besides; `$` is its number.
+    fixed: &'static [(&'static str, &'static str)],
+    /// The properties that take the text.
+    open: &'static [&'static str],
+}
 
-/// Where texts of others stand in a router, by a letter: the menu, what a row needs besides, and the properties that
-/// take the text. The router's own name is the eleventh place, `k`: it has room for one text at a time.
+const fn place(
+    letter: char,
+    menu: &'static str,
+    fixed: &'static [(&'static str, &'static str)],
+    open: &'static [&'static str],
+) -> Place {
+    Place { letter, menu, fixed, open }
+}
+
+/// Ten of them. The router's own name is the eleventh, `k`: it has room for one text at a time.
 const PLACES: [Place; 10] = [
-    ('a', "/interface", &[("type", "bridge"), ("running", "true"), ("disabled", "false")], &["name"]),
-    ('b', "/interface", &[("type", "bridge"), ("name", "br$"), ("disabled", "true")], &["comment"]),
-    (
+    place('a', "/interface", &[("type", "bridge"), ("running", "true"), ("disabled", "false")], &["name"]),
+    place('b', "/interface", &[("type", "bridge"), ("name", "br$"), ("disabled", "true")], &["comment"]),
+    place(
         'c',
         "/ip/address",
         &[("address", "10.250.$.1/30"), ("interface", "ether1"), ("network", "10.250.$.0")],
         &["comment"],
     ),
-    (
+    place(
         'd',
         "/ip/route",
         &[("dst-address", "10.251.$.0/24"), ("gateway", "192.0.2.1"), ("static", "true")],
         &["comment"],
     ),
-    ('e', "/ip/firewall/filter", &[("chain", "forward"), ("action", "passthrough")], &["comment"]),
-    ('f', "/ip/firewall/address-list", &[("address", "10.252.$.1")], &["list", "comment"]),
-    ('g', "/log", &[("time", "2026-10-01 00:00:00"), ("topics", "script,info")], &["message"]),
-    (
+    place('e', "/ip/firewall/filter", &[("chain", "forward"), ("action", "passthrough")], &["comment"]),
+    place('f', "/ip/firewall/address-list", &[("address", "10.252.$.1")], &["list", "comment"]),
+    place('g', "/log", &[("time", "2026-10-01 00:00:00"), ("topics", "script,info")], &["message"]),
+    place(
         'h',
         "/ip/dhcp-server/lease",
         &[("address", "10.253.$.1"), ("status", "bound"), ("dynamic", "true")],
         &["host-name"],
     ),
-    ('i', "/interface/wifi", &[("name", "wifi-$"), ("disabled", "false")], &["configuration.ssid"]),
-    ('j', "/ip/dns/cache", &[("type", "A"), ("data", "10.254.$.1"), ("ttl", "1d")], &["name"]),
+    place('i', "/interface/wifi", &[("name", "wifi-$"), ("disabled", "false")], &["configuration.ssid"]),
+    place('j', "/ip/dns/cache", &[("type", "A"), ("data", "10.254.$.1"), ("ttl", "1d")], &["name"]),
 ];
 
 /// What stands first in every planted text and survives cleaning: letters that no id of ours has.
@@ -125,6 +142,26 @@ fn pages(agent: &Client, tool: &Value, params: &Value) -> Vec<Value> {
     }
 }
 
+/// Plants every text in the ten places that have room for all.
+fn plant(house: &House, texts: &[(usize, String)]) {
+    for Place { letter, menu, fixed, open } in PLACES {
+        let row = |(n, text): &(usize, String)| {
+            let fixed = fixed
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.replace('$', &n.to_string()).into()));
+            let open =
+                open.iter().map(|key| ((*key).to_owned(), format!("{} {text}", mark(letter, *n)).into()));
+            Value::Object(fixed.chain(open).collect())
+        };
+        let rows: Vec<Value> = texts.iter().map(row).collect();
+        house.control(
+            "POST",
+            &format!("/boxes/{}/plant", house.box_of(0)),
+            Some(&json!({ "menu": menu, "rows": rows })),
+        );
+    }
+}
+
 #[test]
 fn two_hundred_orders_in_eleven_places_stay_data() {
     let house = House::start(1);
@@ -134,18 +171,7 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
     let texts = orders::all();
     assert_eq!(texts.iter().map(|(_, text)| text).collect::<BTreeSet<_>>().len(), 200);
     let control = |action: &str| format!("/boxes/{}/{action}", house.box_of(0));
-    for (place, menu, fixed, open) in PLACES {
-        let row = |(n, text): &(usize, String)| {
-            let fixed = fixed
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), value.replace('$', &n.to_string()).into()));
-            let open =
-                open.iter().map(|key| ((*key).to_owned(), format!("{} {text}", mark(place, *n)).into()));
-            Value::Object(fixed.chain(open).collect())
-        };
-        let rows: Vec<Value> = texts.iter().map(row).collect();
-        house.control("POST", &control("plant"), Some(&json!({ "menu": menu, "rows": rows })));
-    }
+    plant(&house, &texts);
 
     let mut found = BTreeSet::new();
     let mut called = 0;
@@ -195,7 +221,7 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
         assert!(quoted.contains(&mark('k', *n)) && quoted.len() as u64 <= TEXT_MAX, "{quoted}");
     }
 
-    let places = PLACES.iter().map(|(place, ..)| *place).chain(['k']);
+    let places = PLACES.iter().map(|place| place.letter).chain(['k']);
     let expected: BTreeSet<String> =
         places.flat_map(|place| texts.iter().map(move |(n, _)| mark(place, *n))).collect();
     let unseen: Vec<_> = expected.difference(&found).collect();
@@ -209,4 +235,48 @@ fn two_hundred_orders_in_eleven_places_stay_data() {
     );
     let (_, log, _dir) = house.stop();
     assert!(!log.contains(MARK) && !log.contains('\u{1b}'), "the log quotes a router");
+}
+
+#[test]
+fn plans_about_planted_records_show_them_as_data() {
+    let house = House::start(1);
+    let agent = Client::stateless(&house, As::Agent);
+    let stage = Stage { house: &house, agent: &agent, n: 0, device: house.device(0) };
+    // One order in each dress.
+    let texts: Vec<_> = orders::all().into_iter().take(8).collect();
+    plant(&house, &texts);
+    let mut shown = 0;
+    for (n, _) in &texts {
+        let id = |place: char, menu: &str| {
+            stage.record(menu, |row| {
+                row["comment"].as_str().is_some_and(|text| text.starts_with(&mark(place, *n)))
+            })[".id"]
+                .clone()
+        };
+        let (interface, address, rule) =
+            (id('b', "/interface"), id('c', "/ip/address"), id('e', "/ip/firewall/filter"));
+        for (tool, params) in [
+            (
+                "interface_update_comment",
+                stage.with(json!({ "interface_id": interface, "comment": "x", "dry_run": true })),
+            ),
+            ("remove_secondary_ip_address", stage.with(json!({ "address_id": address, "dry_run": true }))),
+            ("plan_modify_firewall_rule", stage.plan(json!({ "rule_id": rule, "comment": "x" }))),
+            ("plan_remove_firewall_rule", stage.plan(json!({ "rule_id": rule }))),
+        ] {
+            let called = agent.call(tool, &params);
+            assert!(!called.failed, "{tool} {params}: {}", called.value);
+            short(tool, &called.value);
+            speaks_for_itself(tool, &called.said);
+            shown += usize::from(called.value.to_string().contains(MARK));
+            if called.value["plan_id"].is_string() {
+                let plan = agent.call("plan_details", &json!({ "plan_id": called.value["plan_id"] }));
+                short("plan_details", &plan.value);
+                speaks_for_itself("plan_details", &plan.said);
+                assert!(plan.value.to_string().contains(MARK), "{}", plan.value);
+            }
+        }
+    }
+    assert_eq!(shown, 4 * texts.len(), "what is changed is shown");
+    assert_eq!(house.writes(0), 0);
 }
