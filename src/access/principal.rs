@@ -148,12 +148,6 @@ impl Principal {
         matches!(self.actor.door, Door::McpHttp | Door::McpStdio)
     }
 
-    /// True when a tool may be shown to this principal at all.
-    #[must_use]
-    pub fn may_use(&self, demand: &Demand) -> bool {
-        self.admit_role(demand).is_ok()
-    }
-
     fn admit_role(&self, demand: &Demand) -> Result<(), Failure> {
         if demand.audience == Audience::Operator && self.is_agent() {
             return Err(Failure::new(

@@ -157,6 +157,10 @@ mod tests {
 
     /// The prompts that the contract names, with their arguments.
     const CONTRACT: &[(&str, &[Agreed])] = &[
+        (
+            "address-list-sync",
+            &[("environment", "lab staging prod", "lab", false), ("list_name", "ManagedList", "", false)],
+        ),
         ("comprehensive-device-review", &[("device_id", "Device", "", true)]),
         ("device-onboarding", &[("environment", "lab staging prod", "lab", false)]),
         ("dhcp-lease-review", &[("device_id", "Device", "", false)]),

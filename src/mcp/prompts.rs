@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     access::principal::{self, Principal, Tier},
+    changes::address_list::PREFIX,
     failure::{Code, Failure},
     mcp::{
         prompt_file::{self, Argument, File, Kind},
@@ -22,9 +23,6 @@ use crate::{
 
 /// The longest name of an address list that RouterOS shows whole, in characters.
 const LIST_NAME_CHARS_MAX: usize = 64;
-/// What the names of address lists that this appliance may write begin with (TOOLS: firewall write).
-const MANAGED: &str = "mcp-";
-
 /// What can be offered for an argument.
 pub(super) enum Offer {
     /// These.
@@ -44,11 +42,7 @@ fn may(corridor: &Corridor, principal: &Principal, file: &File) -> Result<(), Fa
         let def = catalog::find(name).ok_or_else(|| {
             Failure::new(Code::Bug, format!("this prompt needs `{name}`, which is not there"))
         })?;
-        principal.admit(&def.spec.demand, &[])?;
-        if corridor.shared().policy.read_only && def.spec.demand.kind == principal::Kind::Write {
-            return Err(Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`"));
-        }
-        Ok(())
+        corridor.allows(principal, def)
     })
 }
 
@@ -208,7 +202,7 @@ fn checked(
                 .details(serde_json::json!({ "field": argument.name }))
         }),
         Some(Kind::ManagedList) => {
-            let name = value.strip_prefix(MANAGED).unwrap_or_default();
+            let name = value.strip_prefix(PREFIX).unwrap_or_default();
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if !name.is_empty() && value.len() <= LIST_NAME_CHARS_MAX && name.chars().all(plain) {
                 return Ok(value.to_owned());
@@ -216,7 +210,7 @@ fn checked(
             Err(Failure::param(
                 &argument.name,
                 format!(
-                    "begins with `{MANAGED}`, then letters, digits, `-`, `_`, `.`; at most {LIST_NAME_CHARS_MAX}"
+                    "begins with `{PREFIX}`, then letters, digits, `-`, `_`, `.`; at most {LIST_NAME_CHARS_MAX}"
                 ),
             ))
         }
@@ -251,6 +245,10 @@ mod tests {
             ("device-onboarding", json!({ "planet": "mars" }), Code::InvalidParams, "planet"),
             ("comprehensive-device-review", json!({}), Code::InvalidParams, "device_id"),
             ("comprehensive-device-review", json!({ "device_id": "r9" }), Code::UnknownDevice, "device_id"),
+            ("address-list-sync", json!({ "list_name": "trusted" }), Code::InvalidParams, "list_name"),
+            ("address-list-sync", json!({ "list_name": "mcp-" }), Code::InvalidParams, "list_name"),
+            ("address-list-sync", json!({ "list_name": "mcp-a` b" }), Code::InvalidParams, "list_name"),
+            ("address-list-sync", json!({ "list_name": "mcp-a\nb" }), Code::InvalidParams, "list_name"),
         ] {
             let failure = values_of(name, given.clone()).unwrap_err();
             assert_eq!(failure.code, code, "{name} {given}");

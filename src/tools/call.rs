@@ -68,11 +68,20 @@ impl Corridor {
     /// The tools that this principal may use, in the catalogue's order.
     #[must_use]
     pub fn visible(&self, principal: &Principal) -> Vec<&'static ToolDef> {
-        let writes_hidden = self.shared.policy.read_only;
-        catalog::all()
-            .filter(|def| principal.may_use(&def.spec.demand))
-            .filter(|def| !(writes_hidden && def.spec.changes_routers))
-            .collect()
+        catalog::all().filter(|def| self.allows(principal, def).is_ok()).collect()
+    }
+
+    /// Whether this principal may use a tool at all, whatever the devices.
+    ///
+    /// # Errors
+    /// `not_for_agents`, `role_required`, `read_only`.
+    pub fn allows(&self, principal: &Principal, def: &ToolDef) -> Result<(), Failure> {
+        principal.admit(&def.spec.demand, &[])?;
+        if self.shared.policy.read_only && def.spec.changes_routers {
+            return Err(Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`")
+                .hint("nothing is changed on any router until `tools.read_only` is false and the appliance is restarted"));
+        }
+        Ok(())
     }
 
     /// The principal with the environments that this appliance serves. Every look and call goes by it.
@@ -177,12 +186,7 @@ impl Corridor {
         let def = catalog::find(name).ok_or_else(|| (unknown(name), none()))?;
         let demand = &def.spec.demand;
         // What the caller may not use at all is refused before its parameters are looked at.
-        principal.admit(demand, &[]).map_err(|failure| (failure, none()))?;
-        if self.shared.policy.read_only && def.spec.changes_routers {
-            let failure = Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`")
-                .hint("nothing is changed on any router until `tools.read_only` is false and the appliance is restarted");
-            return Err((failure, none()));
-        }
+        self.allows(principal, def).map_err(|failure| (failure, none()))?;
         let prepared = (def.prepare)(params).map_err(|failure| (failure, none()))?;
         let mut devices = BTreeMap::new();
         let mut found: Vec<Device> = Vec::new();

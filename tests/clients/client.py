@@ -71,7 +71,7 @@ async def story(name, session, device, server):
         read = await session.read_resource(f"device://{device}/bridges")
         assert json.loads(read.contents[0].text)["bridges"], read
         prompts = [prompt.name for prompt in (await session.list_prompts()).prompts]
-        assert len(prompts) == 9, prompts
+        assert len(prompts) == 10, prompts
         prompt = await session.get_prompt("troubleshoot-device", {"device_id": device})
         assert device in prompt.messages[0].content.text, prompt
 

@@ -78,7 +78,7 @@ async function guides(client, device) {
   const leases = await client.readResource({ uri: `device://${device}/dhcp-leases` });
   assert.ok(Array.isArray(JSON.parse(leases.contents[0].text).leases));
   const { prompts } = await client.listPrompts();
-  assert.equal(prompts.length, 9, prompts.map((prompt) => prompt.name).join());
+  assert.equal(prompts.length, 10, prompts.map((prompt) => prompt.name).join());
   const { completion } = await client.complete({
     ref: { type: 'ref/prompt', name: 'comprehensive-device-review' },
     argument: { name: 'device_id', value: device },

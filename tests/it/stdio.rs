@@ -221,7 +221,7 @@ fn an_appliance_that_only_reads_offers_no_guide_to_a_change() {
         assert_eq!(client.end(), Some(0));
         (listed, got["error"]["data"]["code"].clone())
     };
-    assert_eq!(guides("false"), (9, Value::Null));
+    assert_eq!(guides("false"), (10, Value::Null));
     assert_eq!(guides("true"), (8, json!("read_only")));
 }
 
