@@ -105,6 +105,8 @@ pub const ROWS: &[Row] = &[
     Row::reads("device_health"),
     Row::of("list_devices", |_| json!({ "limit": 5 }))
         .refuses(|_, _| vec![(json!({ "environment": "moon" }), "invalid_params")]),
+    Row::of("fleet_summary", |_| json!({}))
+        .refuses(|_, _| vec![(json!({ "environment": "moon" }), "invalid_params")]),
     Row::reads("check_connectivity"),
     Row::reads("get_system_overview"),
     Row::reads("get_system_packages"),
