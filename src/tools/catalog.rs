@@ -38,6 +38,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("get_bridge_ports", "list_bridge_ports"),
     ("job_get_status", "job_status"),
     ("plan_get_details", "plan_details"),
+    ("routing_add_static_route", "plan_add_static_route"),
+    ("routing_remove_static_route", "plan_remove_static_route"),
     ("system_update_identity", "set_system_identity"),
 ];
 
