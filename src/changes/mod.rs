@@ -6,12 +6,16 @@ pub mod dns;
 pub mod dns_cache;
 pub mod firewall_filter;
 pub mod guard;
+pub mod guard_route;
 pub mod identity;
 pub mod ip_address;
 pub mod ntp;
 pub mod play;
 pub mod record;
 mod refused;
+pub mod route;
+#[cfg(test)]
+mod route_tests;
 pub mod span;
 
 use events::{

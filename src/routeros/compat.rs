@@ -132,6 +132,7 @@ enum Form {
     Print,
     Record,
     Count,
+    Query,
     Command,
     SetSingleton,
     Add,
@@ -185,6 +186,14 @@ impl Endpoint {
         let mut endpoint = Self::reading::<R>(Form::Count);
         endpoint.request = &["count-only", ".query"];
         endpoint.response = RET;
+        endpoint
+    }
+
+    /// `POST menu/print` with a query, for records that exact-match filters cannot pick.
+    #[must_use]
+    pub const fn query<R: Reading>() -> Self {
+        let mut endpoint = Self::reading::<R>(Form::Query);
+        endpoint.request = &[".query"];
         endpoint
     }
 
@@ -248,7 +257,7 @@ impl Endpoint {
     #[must_use]
     pub fn is_write(&self) -> bool {
         match self.form {
-            Form::Print | Form::Record | Form::Count => false,
+            Form::Print | Form::Record | Form::Count | Form::Query => false,
             // A command that only looks answers with records.
             Form::Command => self.response.is_empty(),
             Form::SetSingleton | Form::Add | Form::Set | Form::Remove => true,
@@ -274,7 +283,7 @@ impl Endpoint {
             }
             Ask::Record { menu, .. } => self.form == Form::Record && self.menu == menu,
             Ask::Command { menu, command, arguments } if command == "print" => {
-                self.form == Form::Count && self.menu == menu && self.takes(arguments)
+                matches!(self.form, Form::Count | Form::Query) && self.menu == menu && self.takes(arguments)
             }
             Ask::Command { menu, command, arguments } => {
                 self.form == Form::Command && self.is_command(menu, command) && self.takes(arguments)
@@ -328,7 +337,7 @@ impl Endpoint {
         let (method, path) = match self.form {
             Form::Print => ("GET", format!("/rest{menu}")),
             Form::Record => ("GET", format!("/rest{menu}/{{id}}")),
-            Form::Count => ("POST", format!("/rest{menu}/print")),
+            Form::Count | Form::Query => ("POST", format!("/rest{menu}/print")),
             Form::Command => ("POST", format!("/rest{menu}")),
             Form::SetSingleton => ("POST", format!("/rest{menu}/set")),
             Form::Add => ("PUT", format!("/rest{menu}")),
@@ -444,6 +453,11 @@ mod tests {
         assert!(Endpoint::count::<Interface>().covers_ask(&count(&[("count-only", "")])));
         assert!(!Endpoint::count::<Interface>().covers_ask(&count(&[("detail", "")])));
         assert!(!print.covers_ask(&count(&[])));
+        let query = Endpoint::query::<Interface>();
+        assert!(query.covers_ask(&count(&[(".query", "type=ether"), (".query", "#!")])));
+        assert!(
+            !query.covers_ask(&count(&[("count-only", "")])) && query.rows("t")[0].response.contains("mtu")
+        );
     }
 
     #[test]

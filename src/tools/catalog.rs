@@ -41,6 +41,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("ip_update_address_list_entry", "update_firewall_address_list"),
     ("job_get_status", "job_status"),
     ("plan_get_details", "plan_details"),
+    ("routing_add_static_route", "plan_add_static_route"),
+    ("routing_remove_static_route", "plan_remove_static_route"),
     ("system_update_identity", "set_system_identity"),
 ];
 

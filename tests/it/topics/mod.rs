@@ -1,6 +1,7 @@
 //! Plans of topics, whole: planned, approved by a person, applied, read back, and undone to the letter when one fails.
 
 mod firewall;
+mod route;
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,10 @@ pub fn plain(house: &House, n: usize, menu: &str) -> Vec<Value> {
             row.remove(moving);
         }
         row.retain(|_, value| value != "" && value != "false" && value != "no");
+    }
+    // Elsewhere a record's place means nothing.
+    if !menu.starts_with("/ip/firewall") {
+        rows.sort_by_key(Value::to_string);
     }
     rows
 }
