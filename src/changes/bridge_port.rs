@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::{
         changes::{
-            bridge_guard::tests::{lan, rows, seen},
+            bridge_guard_tests::{lan, rows, seen},
             play::laws::there_and_back,
         },
         failure::Code,

@@ -352,7 +352,7 @@ mod tests {
     use super::*;
     use crate::{
         changes::{
-            bridge_guard::tests::{lan, row},
+            bridge_guard_tests::{lan, row},
             play::laws::there_and_back,
         },
         failure::Code,

@@ -2,6 +2,8 @@
 
 pub mod address_list;
 pub mod bridge_guard;
+#[cfg(test)]
+mod bridge_guard_tests;
 pub mod bridge_port;
 pub mod bridge_settings;
 pub mod comment;
