@@ -1,6 +1,11 @@
 //! What is wanted and what was read → operations with undo and expectations. Pure: no clock, no network, no store.
 
 pub mod address_list;
+pub mod bridge_guard;
+#[cfg(test)]
+mod bridge_guard_tests;
+pub mod bridge_port;
+pub mod bridge_settings;
 pub mod comment;
 pub mod dns;
 pub mod dns_cache;

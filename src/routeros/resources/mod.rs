@@ -9,7 +9,9 @@ mod record;
 pub mod address_list;
 pub mod arp;
 pub mod bridge;
+pub mod bridge_host;
 pub mod bridge_port;
+pub mod bridge_vlan;
 pub mod capsman;
 pub mod clock;
 pub mod device_mode;
@@ -34,6 +36,7 @@ pub mod route;
 pub mod routerboard;
 pub mod system_resource;
 pub mod user_active;
+pub mod vlan;
 pub mod wifi;
 pub mod wireless;
 
@@ -113,7 +116,9 @@ pub const ALL: &[Kind] = &[
     Kind::of::<address_list::AddressListEntry>(),
     Kind::of::<arp::ArpEntry>(),
     Kind::of::<bridge::Bridge>(),
+    Kind::of::<bridge_host::BridgeHost>(),
     Kind::of::<bridge_port::BridgePort>(),
+    Kind::of::<bridge_vlan::BridgeVlan>(),
     Kind::of::<capsman::OldCap>(),
     Kind::of::<capsman::OldCapClient>(),
     Kind::of::<capsman::Wave2Cap>(),
@@ -142,6 +147,7 @@ pub const ALL: &[Kind] = &[
     Kind::of::<routerboard::Routerboard>(),
     Kind::of::<system_resource::SystemResource>(),
     Kind::of::<user_active::ActiveUser>(),
+    Kind::of::<vlan::Vlan>(),
     Kind::of::<wifi::Wifi>(),
     Kind::of::<wifi::WifiChannel>(),
     Kind::of::<wifi::WifiClient>(),

@@ -83,10 +83,6 @@ pub const AHEAD: &[&str] = &[
     "plan_modify_dhcp_pool",
     "plan_remove_dhcp_pool",
     "apply_dhcp_plan",
-    "plan_add_bridge_port",
-    "plan_remove_bridge_port",
-    "plan_modify_bridge_settings",
-    "apply_bridge_plan",
     "plan_create_wireless_ssid",
     "plan_modify_wireless_ssid",
     "plan_remove_wireless_ssid",
@@ -225,7 +221,7 @@ pub const ROWS: &[Row] = &[
     })
     .refuses(|_, _| vec![(json!({ "interface": "nowhere" }), "not_found")]),
     Row::of("plan_modify_bridge_settings", |stage| {
-        stage.plan(json!({ "bridge_name": "bridge", "bridge_settings": { "forward_delay": 10 } }))
+        stage.plan(json!({ "bridge_name": "bridge", "bridge_settings": { "forward_delay": 20 } }))
     })
     .refuses(|_, _| vec![(json!({ "bridge_settings": {} }), "invalid_params")]),
     Row::of("apply_bridge_plan", |stage| {

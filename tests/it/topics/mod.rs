@@ -1,5 +1,6 @@
 //! Plans of topics, whole: planned, approved by a person, applied, read back, and undone to the letter when one fails.
 
+mod bridge;
 mod firewall;
 mod route;
 
