@@ -31,6 +31,16 @@ reading! {
 }
 
 reading! {
+    /// A radio of an access point that a CAPsMAN of the oldest stack manages.
+    OldCapRadio in "/caps-man/radio",
+        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+    /// Hardware address.
+    radio_mac: Untrusted = untrusted must "radio-mac";
+    /// The access point's name at the manager; unset for a radio of the router itself.
+    remote_cap_name: Option<Untrusted> = some may "remote-cap-name";
+}
+
+reading! {
     /// A client at an access point that a CAPsMAN of the oldest stack manages.
     OldCapClient in "/caps-man/registration-table",
         PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;

@@ -116,6 +116,7 @@ pub const ALL: &[Kind] = &[
     Kind::of::<bridge_port::BridgePort>(),
     Kind::of::<capsman::OldCap>(),
     Kind::of::<capsman::OldCapClient>(),
+    Kind::of::<capsman::OldCapRadio>(),
     Kind::of::<capsman::Wave2Cap>(),
     Kind::of::<capsman::WifiCap>(),
     Kind::of::<clock::Clock>(),

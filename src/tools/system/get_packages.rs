@@ -22,8 +22,11 @@ pub struct Listed {
     available: bool,
     version: Untrusted,
     build_time: Untrusted,
-    size_bytes: Option<u64>,
+    /// Bytes, where the release tells them.
+    size: Option<u64>,
     disabled: bool,
+    /// RouterOS's flags that are set: `disabled`, `available`.
+    flags: Vec<&'static str>,
     /// What the next reboot will do, or empty.
     scheduled: Untrusted,
 }
@@ -64,8 +67,12 @@ impl Tool for GetSystemPackages {
                 name: package.name,
                 version: package.version,
                 build_time: package.build_time,
-                size_bytes: package.size,
+                size: package.size,
                 disabled: package.disabled,
+                flags: [(package.disabled, "disabled"), (package.available, "available")]
+                    .into_iter()
+                    .filter_map(|(set, flag)| set.then_some(flag))
+                    .collect(),
                 scheduled: package.scheduled,
             })
             .collect();
