@@ -61,8 +61,7 @@ impl Tool for GetSystemPackages {
             .await?
             .into_iter()
             .map(|package| Listed {
-                // A row without a version is only on offer (FACTS 2).
-                installed: !package.version.is_empty(),
+                installed: package.is_installed(),
                 available: package.available,
                 name: package.name,
                 version: package.version,

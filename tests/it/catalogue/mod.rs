@@ -263,7 +263,10 @@ fn packages_and_access_points_have_the_fields_of_the_contract() {
         rows.into_iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}: {answer}"))
     };
     let container = row(0, "get_system_packages", "packages", "container");
-    assert_eq!((&container["size"], &container["flags"]), (&json!(200_704), &json!(["disabled", "available"])));
+    assert_eq!(
+        (&container["size"], &container["flags"]),
+        (&json!(200_704), &json!(["disabled", "available"]))
+    );
     let routeros = row(0, "get_system_packages", "packages", "routeros");
     assert_eq!((&routeros["installed"], &routeros["flags"]), (&json!(true), &json!([])));
     let old = row(11, "get_system_packages", "packages", "routeros");
