@@ -92,6 +92,8 @@ codes! {
     NoCredential "no_credential" 409 4;
     /// The state does not allow this now.
     Conflict "conflict" 409 4;
+    /// The router has more records there than are read at once.
+    TooManyRecords "too_many_records" 409 4;
     /// Too many calls.
     RateLimited "rate_limited" 429 7;
     /// The appliance is at a limit of its own.

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{Common, client::Client, hidden, import, out, trust, usage},
+    cli::{Common, client::Client, device_show, hidden, import, out, trust, usage},
     failure::{Code, Failure},
 };
 
@@ -37,7 +37,7 @@ pub(super) enum Device {
         #[arg(long)]
         environment: Option<String>,
     },
-    /// Everything known about a router.
+    /// Everything known about a router, and what it can do: asks it, or goes by what is on record.
     Show {
         /// Id or name.
         device_id: String,
@@ -207,11 +207,7 @@ pub(super) async fn run(common: &Common, command: Device) -> Result<u8, Failure>
             })?;
             Ok(0)
         }
-        Device::Show { device_id } => {
-            let shown = Client::once(common, "device_show", json!({ "device_id": device_id })).await?;
-            out::show(common, &shown, out::fields)?;
-            Ok(0)
-        }
+        Device::Show { device_id } => device_show::run(common, &device_id).await,
         Device::Edit { device_id, address, environment, settings } => {
             let mut params = Map::from_iter([("device_id".to_owned(), Value::from(device_id))]);
             for (key, value) in [("management_ip", address), ("environment", environment)] {

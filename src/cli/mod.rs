@@ -5,6 +5,7 @@ mod client;
 #[cfg(feature = "lab")]
 mod demo;
 mod device;
+mod device_show;
 mod doctor;
 mod events;
 mod file;

@@ -132,6 +132,10 @@ fn shape(
             }
             .to_owned()
         }
+        ("GET", ["devices", id, "abilities"]) => {
+            with("device_id", id);
+            "device_abilities".to_owned()
+        }
         ("POST", ["devices", id, what @ ("test" | "trust")]) => {
             with("device_id", id);
             if *what == "test" { "check_connectivity" } else { "device_trust" }.to_owned()

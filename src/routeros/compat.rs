@@ -113,16 +113,35 @@ pub struct Presence {
     pub absent_means_none: bool,
     /// What it depends on besides the release, for people.
     pub note: &'static str,
+    /// The package that brings it, and the first release in which it is no part of the base package.
+    pub package: Option<(&'static str, Version)>,
+    /// Only boards have it.
+    pub hardware: bool,
 }
 
 impl Presence {
     /// On every router.
-    pub const ALWAYS: Self = Self { versions: Versions::ALL, absent_means_none: false, note: "" };
+    pub const ALWAYS: Self =
+        Self { versions: Versions::ALL, absent_means_none: false, note: "", package: None, hardware: false };
+    /// Boards, not virtual routers.
+    pub const HARDWARE: Self = Self { hardware: true, ..Self::optional(Versions::ALL, "hardware only") };
+    /// The oldest Wi-Fi stack: in the base package until 7.13 (FACTS 2).
+    pub const WIRELESS: Self = Self {
+        package: Some(("wireless", Version::new(7, 13, 0))),
+        ..Self::optional(Versions::ALL, "package wireless (in the base package to 7.12)")
+    };
+    /// The Wi-Fi stack between.
+    pub const WIFIWAVE2: Self = Self {
+        package: Some(("wifiwave2", OLDEST)),
+        ..Self::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2")
+    };
+    /// The newest Wi-Fi stack: its menus are in the base package; radios need a package, others' radios do not.
+    pub const WIFI: Self = Self::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN");
 
     /// Only on some routers of these releases: absent means none.
     #[must_use]
     pub const fn optional(versions: Versions, note: &'static str) -> Self {
-        Self { versions, absent_means_none: true, note }
+        Self { versions, absent_means_none: true, note, package: None, hardware: false }
     }
 }
 
@@ -262,6 +281,18 @@ impl Endpoint {
             Form::Command => self.response.is_empty(),
             Form::SetSingleton | Form::Add | Form::Set | Form::Remove => true,
         }
+    }
+
+    /// Its menu, or the full path of its command.
+    #[must_use]
+    pub const fn menu(&self) -> &'static str {
+        self.menu
+    }
+
+    /// The properties that are read.
+    #[must_use]
+    pub const fn response(&self) -> &'static [Field] {
+        self.response
     }
 
     /// Where the menu is found.

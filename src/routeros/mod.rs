@@ -16,6 +16,7 @@ pub mod lanes;
 pub mod port;
 pub mod resources;
 mod rest;
+pub mod support;
 #[cfg(test)]
 pub mod testing;
 pub mod text;

@@ -115,7 +115,7 @@ impl Router<'_> {
     /// The records of a large menu that match, counted before they are read.
     ///
     /// # Errors
-    /// As [`Router::records`]; `overloaded` when there are more than [`RECORDS_MAX`], with a way to ask for fewer.
+    /// As [`Router::records`]; `too_many_records` when there are more than [`RECORDS_MAX`], with a way to ask for fewer.
     pub(super) async fn counted<R: Reading>(
         &self,
         filter: Option<(&str, &str)>,
@@ -127,10 +127,11 @@ impl Router<'_> {
             0 => Ok(Vec::new()),
             1..=RECORDS_MAX => self.records(filter.as_slice()).await,
             _ => Err(Failure::new(
-                Code::Overloaded,
+                Code::TooManyRecords,
                 format!("this router has {count} records there; at most {RECORDS_MAX} are read at once"),
             )
             .hint(fewer)
+            .details(serde_json::json!({ "records": count, "limit": RECORDS_MAX }))
             .device(self.device_id)),
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on says so by panicking")]
 
+mod abilities;
 mod access;
 mod bad_input;
 mod catalogue;

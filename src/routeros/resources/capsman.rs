@@ -1,15 +1,11 @@
 //! Managed access points: `/caps-man` of the oldest stack and `/interface/wifi/capsman` of the newest.
 
-use crate::routeros::{
-    compat::{Presence, Versions},
-    resources::reading,
-    text::Untrusted,
-};
+use crate::routeros::{compat::Presence, resources::reading, text::Untrusted};
 
 reading! {
     /// An access point that a CAPsMAN of the oldest stack manages.
     OldCap in "/caps-man/remote-cap",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+        PRESENCE = Presence::WIRELESS, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -31,9 +27,19 @@ reading! {
 }
 
 reading! {
+    /// A radio of an access point that a CAPsMAN of the oldest stack manages.
+    OldCapRadio in "/caps-man/radio",
+        PRESENCE = Presence::WIRELESS, PICKS = true;
+    /// Hardware address.
+    radio_mac: Untrusted = untrusted must "radio-mac";
+    /// The access point's name at the manager; unset for a radio of the router itself.
+    remote_cap_name: Option<Untrusted> = some may "remote-cap-name";
+}
+
+reading! {
     /// A client at an access point that a CAPsMAN of the oldest stack manages.
     OldCapClient in "/caps-man/registration-table",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+        PRESENCE = Presence::WIRELESS, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Interface.
@@ -58,7 +64,7 @@ reading! {
 
 reading! {
     /// An access point that a CAPsMAN of the newest stack manages.
-    WifiCap in "/interface/wifi/capsman/remote-cap", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    WifiCap in "/interface/wifi/capsman/remote-cap", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Where it is connected from.
@@ -79,7 +85,7 @@ reading! {
 
 reading! {
     /// An access point that a CAPsMAN of the stack before it manages.
-    Wave2Cap in "/interface/wifiwave2/capsman/remote-cap", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2Cap in "/interface/wifiwave2/capsman/remote-cap", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Where it is connected from.

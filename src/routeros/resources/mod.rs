@@ -121,6 +121,7 @@ pub const ALL: &[Kind] = &[
     Kind::of::<bridge_vlan::BridgeVlan>(),
     Kind::of::<capsman::OldCap>(),
     Kind::of::<capsman::OldCapClient>(),
+    Kind::of::<capsman::OldCapRadio>(),
     Kind::of::<capsman::Wave2Cap>(),
     Kind::of::<capsman::WifiCap>(),
     Kind::of::<clock::Clock>(),

@@ -25,6 +25,20 @@ pub struct Package {
     pub scheduled: Untrusted,
 }
 
+impl Package {
+    /// A row without a version is only on offer (FACTS 2).
+    #[must_use]
+    pub fn is_installed(&self) -> bool {
+        !self.version.is_empty()
+    }
+
+    /// True when it is this package, installed and switched on.
+    #[must_use]
+    pub fn runs(&self, name: &str) -> bool {
+        self.name.expose() == name && self.is_installed() && !self.disabled
+    }
+}
+
 impl Reading for Package {
     const MENU: &'static str = "/system/package";
     const FIELDS: &'static [Field] = &[

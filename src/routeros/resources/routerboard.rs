@@ -1,7 +1,7 @@
 //! `/system/routerboard`: what the board is. Absent on CHR and x86.
 
 use crate::routeros::{
-    compat::{Field, Presence, Versions},
+    compat::{Field, Presence},
     resources::{Reading, Record, flag},
     text::Untrusted,
 };
@@ -23,7 +23,7 @@ pub struct Routerboard {
 
 impl Reading for Routerboard {
     const MENU: &'static str = "/system/routerboard";
-    const PRESENCE: Presence = Presence::optional(Versions::ALL, "hardware only");
+    const PRESENCE: Presence = Presence::HARDWARE;
     const FIELDS: &'static [Field] = &[
         Field::must("routerboard"),
         Field::may("model"),

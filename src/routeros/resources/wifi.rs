@@ -1,15 +1,11 @@
 //! `/interface/wifi` (7.13 and newer) and `/interface/wifiwave2` (to 7.12): two names of one stack. Passphrases can stand
 //! in the same records and are never asked for.
 
-use crate::routeros::{
-    compat::{Presence, Versions},
-    resources::reading,
-    text::Untrusted,
-};
+use crate::routeros::{compat::Presence, resources::reading, text::Untrusted};
 
 reading! {
     /// One interface of the newest stack. What it does not say itself stands in the profiles that it names.
-    Wifi in "/interface/wifi", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    Wifi in "/interface/wifi", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -44,7 +40,7 @@ reading! {
 
 reading! {
     /// A configuration that interfaces of the newest stack name.
-    WifiConfiguration in "/interface/wifi/configuration", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    WifiConfiguration in "/interface/wifi/configuration", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -67,7 +63,7 @@ reading! {
 
 reading! {
     /// A channel that interfaces of the newest stack and configurations name.
-    WifiChannel in "/interface/wifi/channel", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    WifiChannel in "/interface/wifi/channel", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -82,7 +78,7 @@ reading! {
 
 reading! {
     /// One client of the newest stack.
-    WifiClient in "/interface/wifi/registration-table", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    WifiClient in "/interface/wifi/registration-table", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Interface.
@@ -109,7 +105,7 @@ reading! {
 
 reading! {
     /// One interface of the stack before it. What it does not say itself stands in the profiles that it names.
-    Wave2 in "/interface/wifiwave2", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2 in "/interface/wifiwave2", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -142,7 +138,7 @@ reading! {
 
 reading! {
     /// A configuration that interfaces of the stack before it name.
-    Wave2Configuration in "/interface/wifiwave2/configuration", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2Configuration in "/interface/wifiwave2/configuration", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -165,7 +161,7 @@ reading! {
 
 reading! {
     /// A channel that interfaces of the stack before it and configurations name.
-    Wave2Channel in "/interface/wifiwave2/channel", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2Channel in "/interface/wifiwave2/channel", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -180,7 +176,7 @@ reading! {
 
 reading! {
     /// One client of the stack before it.
-    Wave2Client in "/interface/wifiwave2/registration-table", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2Client in "/interface/wifiwave2/registration-table", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Interface.

@@ -1,15 +1,11 @@
 //! `/interface/wireless`: the oldest of the three Wi-Fi stacks. Its secrets stand elsewhere.
 
-use crate::routeros::{
-    compat::{Presence, Versions},
-    resources::reading,
-    text::Untrusted,
-};
+use crate::routeros::{compat::Presence, resources::reading, text::Untrusted};
 
 reading! {
     /// One interface.
     Wireless in "/interface/wireless",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+        PRESENCE = Presence::WIRELESS, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -43,7 +39,7 @@ reading! {
 reading! {
     /// One client.
     WirelessClient in "/interface/wireless/registration-table",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+        PRESENCE = Presence::WIRELESS, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Interface.

@@ -1,5 +1,6 @@
 //! Chores of people: admin API and command line only. Being tools, they are authorised and recorded like all others.
 
+mod device_abilities;
 mod device_add;
 mod device_edit;
 mod device_probe;
@@ -36,6 +37,7 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<device_add::DeviceAdd>(),
     ToolDef::of::<device_edit::DeviceEdit>(),
     ToolDef::of::<device_show::DeviceShow>(),
+    ToolDef::of::<device_abilities::DeviceAbilities>(),
     ToolDef::of::<device_trust::DeviceTrust>(),
     ToolDef::of::<device_remove::DeviceRemove>(),
     ToolDef::of::<device_probe::DeviceProbe>(),

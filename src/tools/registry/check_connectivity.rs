@@ -119,10 +119,14 @@ impl Tool for CheckConnectivity {
     }
 }
 
-/// Keeps what the router says of itself. What cannot be read is left for the next contact.
-pub(super) async fn identify(cx: &Cx, device_id: &events::ids::DeviceId, resource: &SystemResource) {
+/// Keeps what the router says of itself, and returns it. What cannot be read is left for the next contact.
+pub(in crate::tools) async fn identify(
+    cx: &Cx,
+    device_id: &events::ids::DeviceId,
+    resource: &SystemResource,
+) -> Option<events::device::Identification> {
     let router = cx.router(device_id);
-    let Ok(identity) = router.read::<Identity>().await else { return };
+    let identity = router.read::<Identity>().await.ok()?;
     let board = router.read_all_if_any::<Routerboard>().await.unwrap_or_default().into_iter().next();
     let kept = |text: &Untrusted| text.expose().to_owned();
     let identification = events::device::Identification {
@@ -140,12 +144,11 @@ pub(super) async fn identify(cx: &Cx, device_id: &events::ids::DeviceId, resourc
         views.state.devices.get(device_id).is_some_and(|device| device.identification != identification)
     });
     if differs {
-        let device_id = device_id.clone();
-        cx.engine().record(
-            events::principal::Actor::system(),
-            Command::IdentifyDevice { device_id, identification },
-        );
+        let command =
+            Command::IdentifyDevice { device_id: device_id.clone(), identification: identification.clone() };
+        cx.engine().record(events::principal::Actor::system(), command);
     }
+    Some(identification)
 }
 
 /// How often a failed question was sent.

@@ -1,6 +1,6 @@
 //! Tools about the register of devices.
 
-mod check_connectivity;
+pub(in crate::tools) mod check_connectivity;
 mod device_health;
 mod fleet_summary;
 mod list_devices;

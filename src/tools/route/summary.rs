@@ -74,7 +74,9 @@ impl Tool for GetRoutingSummary {
             0..=RECORDS_MAX => (Which::All, None),
             _ => (Which::Static, Some(("static", "true"))),
         };
-        let all = router.counted::<Route>(filter, "read them on the router").await?;
+        let all = router
+            .counted::<Route>(filter, "get_route reads one of them by its id; else read them on the router")
+            .await?;
         let (routes, end) = window.cut(all, |route| Listed {
             id: route.id,
             dst_address: route.dst_address,

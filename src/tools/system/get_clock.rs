@@ -14,6 +14,7 @@ use crate::{
     },
 };
 
+// The contract writes three of these as RouterOS does (`gmt-offset`); every field of every answer is snake_case.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     date: Untrusted,

@@ -22,8 +22,11 @@ pub struct Listed {
     available: bool,
     version: Untrusted,
     build_time: Untrusted,
-    size_bytes: Option<u64>,
+    /// Bytes, where the release tells them.
+    size: Option<u64>,
     disabled: bool,
+    /// RouterOS's flags that are set: `disabled`, `available`.
+    flags: Vec<&'static str>,
     /// What the next reboot will do, or empty.
     scheduled: Untrusted,
 }
@@ -58,14 +61,17 @@ impl Tool for GetSystemPackages {
             .await?
             .into_iter()
             .map(|package| Listed {
-                // A row without a version is only on offer (FACTS 2).
-                installed: !package.version.is_empty(),
+                installed: package.is_installed(),
                 available: package.available,
                 name: package.name,
                 version: package.version,
                 build_time: package.build_time,
-                size_bytes: package.size,
+                size: package.size,
                 disabled: package.disabled,
+                flags: [(package.disabled, "disabled"), (package.available, "available")]
+                    .into_iter()
+                    .filter_map(|(set, flag)| set.then_some(flag))
+                    .collect(),
                 scheduled: package.scheduled,
             })
             .collect();

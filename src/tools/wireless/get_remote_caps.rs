@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     routeros::{
         compat::Endpoint,
-        resources::capsman::{OldCap, Wave2Cap, WifiCap},
+        resources::capsman::{OldCap, OldCapRadio, Wave2Cap, WifiCap},
         text::Untrusted,
     },
     tools::{
@@ -29,16 +29,23 @@ pub struct Listed {
     version: Untrusted,
     state: Untrusted,
     base_mac: Untrusted,
+    /// One for each radio; `wireless` only.
+    radio_mac: Vec<Untrusted>,
     board: Untrusted,
     /// `wireless` only.
     radios: Option<u64>,
+    /// dBm. Null: no release tells it of an access point; get_capsman_registrations tells it of clients.
+    rx_signal: Option<i64>,
     /// Seconds; newer stacks only.
     uptime: Option<u64>,
 }
 
-impl From<OldCap> for Listed {
-    fn from(it: OldCap) -> Self {
+impl Listed {
+    /// An access point with those of all radios that are its own.
+    fn of_oldest(it: OldCap, radios: &[OldCapRadio]) -> Self {
+        let own = radios.iter().filter(|radio| radio.remote_cap_name.as_ref() == Some(&it.name));
         Self {
+            radio_mac: own.map(|radio| radio.radio_mac.clone()).collect(),
             stack: Stack::Wireless,
             id: it.id,
             name: Some(it.name),
@@ -49,6 +56,7 @@ impl From<OldCap> for Listed {
             base_mac: it.base_mac,
             board: it.board,
             radios: it.radios,
+            rx_signal: None,
             uptime: None,
         }
     }
@@ -67,8 +75,10 @@ macro_rules! newer_stack {
                     version: it.version,
                     state: it.state,
                     base_mac: it.base_mac,
+                    radio_mac: Vec::new(),
                     board: it.board,
                     radios: None,
+                    rx_signal: None,
                     uptime: it.uptime_s,
                 }
             }
@@ -95,15 +105,23 @@ impl Tool for GetCapsmanRemoteCaps {
     );
     type Params = DeviceList<50, 500>;
     type Answer = Answer;
-    const USES: &'static [Endpoint] =
-        &[Endpoint::print::<OldCap>(), Endpoint::print::<Wave2Cap>(), Endpoint::print::<WifiCap>()];
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<OldCap>(),
+        Endpoint::print::<OldCapRadio>(),
+        Endpoint::print::<Wave2Cap>(),
+        Endpoint::print::<WifiCap>(),
+    ];
 
     async fn run(cx: &Cx, params: Self::Params) -> Result<Answer, Failure> {
         let window = params.window()?;
         let device = cx.device(&params.device_id)?;
         let router = cx.router(&device.device_id);
-        let mut all: Vec<Listed> =
-            router.records_if_any::<OldCap>().await?.into_iter().map(Listed::from).collect();
+        let oldest = router.records_if_any::<OldCap>().await?;
+        let radios = match oldest.as_slice() {
+            [] => Vec::new(),
+            _ => router.records_if_any::<OldCapRadio>().await?,
+        };
+        let mut all: Vec<Listed> = oldest.into_iter().map(|cap| Listed::of_oldest(cap, &radios)).collect();
         all.extend(router.records_if_any::<Wave2Cap>().await?.into_iter().map(Listed::from));
         all.extend(router.records_if_any::<WifiCap>().await?.into_iter().map(Listed::from));
         let (remote_caps, end) = window.cut(all, |cap| cap);

@@ -198,7 +198,14 @@ fn a_large_routing_table_is_counted_first_and_never_read_whole() {
     let refused = house
         .try_call(As::Agent, "list_firewall_address_lists", &json!({ "device_id": house.device(0) }))
         .unwrap_err();
+    assert_eq!(refused["code"], "too_many_records", "{refused}");
+    assert_eq!(refused["details"], json!({ "records": 100_000, "limit": 20_000 }), "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("list_name"), "{refused}");
+    let gets = |entry: &Value| {
+        let entry = entry.to_string();
+        entry.contains("/rest/ip/firewall/address-list") && entry.contains("\"GET\"")
+    };
+    assert!(!house.journal(0).iter().any(gets), "none was read");
 }
 
 #[test]
@@ -245,6 +252,29 @@ fn wifi_of_all_stacks_has_one_shape_and_profiles_are_followed() {
     assert_eq!(answer["capsman_detected"], true);
     let asked = house.journal(0).iter().map(ToString::to_string).collect::<String>();
     assert!(!asked.contains("passphrase"), "secrets are not asked for");
+}
+
+#[test]
+fn packages_and_access_points_have_the_fields_of_the_contract() {
+    let house = House::start(12);
+    let row = |n: usize, tool: &str, list: &str, name: &str| {
+        let answer = answered(&house, tool, &json!({ "device_id": house.device(n) }));
+        let rows = answer[list].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}: {answer}"))
+    };
+    let container = row(0, "get_system_packages", "packages", "container");
+    assert_eq!(
+        (&container["size"], &container["flags"]),
+        (&json!(200_704), &json!(["disabled", "available"]))
+    );
+    let routeros = row(0, "get_system_packages", "packages", "routeros");
+    assert_eq!((&routeros["installed"], &routeros["flags"]), (&json!(true), &json!([])));
+    let old = row(11, "get_system_packages", "packages", "routeros");
+    assert_eq!(old["size"], Value::Null, "7.12 does not tell it");
+    for n in [0, 11] {
+        let cap = row(n, "get_capsman_remote_caps", "remote_caps", "[6C:3B:6B:00:00:01]");
+        assert_eq!((&cap["radio_mac"], &cap["radios"]), (&json!(["6C:3B:6B:00:00:02"]), &json!(1)), "{cap}");
+    }
 }
 
 #[test]
