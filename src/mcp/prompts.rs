@@ -23,6 +23,7 @@ use crate::{
 
 /// The longest name of an address list that RouterOS shows whole, in characters.
 const LIST_NAME_CHARS_MAX: usize = 64;
+
 /// What can be offered for an argument.
 pub(super) enum Offer {
     /// These.
