@@ -254,7 +254,6 @@ pub const ROWS: &[Row] = &[
         .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("job_status", |stage| json!({ "job_id": stage.changed()["job_id"] }))
         .refuses(|_, given| own_ids("job_id", given, "unknown_job")),
-    Row::of("fleet_summary", |_| json!({})),
     Row::of("audit_events", |stage| stage.with(json!({ "limit": 20 })))
         .refuses(|_, _| vec![(json!({ "from": "yesterday" }), "invalid_params")]),
 ];
