@@ -151,3 +151,42 @@ async fn export_and_reading_it_in_pieces() {
     assert_eq!(client.post("/rest/file/read", beyond).await.detail(), "failure: chunk out of file bounds");
     fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planted_records_are_there_as_they_are() {
+    let (fleet, client) = one(Profile::Rb7_20_8).await;
+    let router = &fleet.routers()[0];
+    let row = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let before = client.get("/rest/system/history").await.rows().len();
+    let lease = row(&[("address", "10.1.1.1"), ("host-name", "a\u{1b}[2J"), ("status", "bound")]);
+    assert_eq!(router.plant("/ip/dhcp-server/lease", vec![lease]), Some(1));
+    let leases = client.get("/rest/ip/dhcp-server/lease?address=10.1.1.1").await.rows();
+    assert_eq!(leases[0]["status"], "bound", "{leases:?}");
+    let id = leases[0][".id"].as_str().unwrap();
+    assert_eq!(
+        router.plant("/ip/dhcp-server/lease", vec![row(&[(".id", id), ("status", "waiting")])]),
+        Some(1)
+    );
+    let again = client.get("/rest/ip/dhcp-server/lease?address=10.1.1.1").await.rows();
+    assert_eq!((again.len(), &again[0]["status"]), (1, &json!("waiting")));
+    assert_eq!(router.plant("/system/identity", vec![Vec::new()]), None, "a menu without records");
+    assert_eq!(client.get("/rest/system/history").await.rows().len(), before, "nobody did it");
+    // Of routes to one destination, the nearest that can be reached is active; others of that distance are as well.
+    let route = |gateway: &str, distance: &str| {
+        row(&[
+            ("dst-address", "10.77.0.0/16"),
+            ("gateway", gateway),
+            ("distance", distance),
+            ("routing-table", "main"),
+        ])
+    };
+    let routes = [("192.0.2.1", "5"), ("192.0.2.1", "7"), ("203.0.113.250", "1"), ("192.0.2.1", "5")];
+    let planted = routes.iter().map(|(gateway, distance)| route(gateway, distance)).collect();
+    assert_eq!(router.plant("/ip/route", planted), Some(4));
+    let shown = client.get("/rest/ip/route?dst-address=10.77.0.0/16").await.rows();
+    let active: Vec<bool> = shown.iter().map(|row| row["active"] == "true").collect();
+    assert_eq!(active, [true, false, false, true], "{shown:?}");
+    fleet.stop().await;
+}
