@@ -273,12 +273,13 @@ fn what_a_device_does_not_allow_is_refused_and_old_names_work() {
     let house = House::start(12);
     let prod = house.device(9);
     let params = json!({ "device_ids": [prod], "dst_address": "10.50.0.0/16", "gateway": GATEWAY });
-    assert_eq!(house.refused(As::Agent, "routing/add-static-route", &params), "capability_missing");
+    let old = house.mcp_call(As::Agent, "routing/add-static-route", &params).unwrap_err();
+    assert_eq!(old["code"], "capability_missing", "{old}");
     let allow = json!({ "device_id": prod, "allow": ["professional_workflows", "routing_writes"] });
     house.call(As::Admin, "device_edit", &allow);
     assert_eq!(house.refused(As::Agent, ADD, &params), "environment_denied");
     let removal = json!({ "device_ids": [house.device(0)], "route_id": LAB });
-    let old = house.call(As::Agent, "routing/remove-static-route", &removal);
+    let old = house.mcp_call(As::Agent, "routing/remove-static-route", &removal).unwrap();
     assert_eq!(old["device_count"], 1, "{old}");
     let firewall = json!({ "plan_id": old["plan_id"], "approval_token": old["approval_token"] });
     refusal(&house, "apply_firewall_plan", &firewall, "invalid_params", "not a firewall plan");
