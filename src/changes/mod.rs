@@ -7,6 +7,12 @@ mod bridge_guard_tests;
 pub mod bridge_port;
 pub mod bridge_settings;
 pub mod comment;
+pub mod dhcp;
+pub mod dhcp_create;
+#[cfg(test)]
+mod dhcp_laws;
+pub mod dhcp_modify;
+pub mod dhcp_remove;
 pub mod dns;
 pub mod dns_cache;
 pub mod firewall_filter;

@@ -32,6 +32,7 @@ pub mod logging;
 pub mod monitor_traffic;
 pub mod ntp_client;
 pub mod package;
+pub mod pool_users;
 pub mod route;
 pub mod routerboard;
 pub mod system_resource;
@@ -144,6 +145,11 @@ pub const ALL: &[Kind] = &[
     Kind::of::<ntp_client::NtpClient>(),
     Kind::of::<ntp_client::NtpServer>(),
     Kind::of::<package::Package>(),
+    Kind::of::<pool_users::DhcpMatcher>(),
+    Kind::of::<pool_users::Hotspot>(),
+    Kind::of::<pool_users::HotspotUserProfile>(),
+    Kind::of::<pool_users::IpsecModeConfig>(),
+    Kind::of::<pool_users::UsedAddress>(),
     Kind::of::<route::Route>(),
     Kind::of::<routerboard::Routerboard>(),
     Kind::of::<system_resource::SystemResource>(),

@@ -34,6 +34,14 @@ pub struct Server {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+pub struct Pool {
+    id: Untrusted,
+    name: Untrusted,
+    ranges: Vec<Untrusted>,
+    next_pool: Option<Untrusted>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Network {
     id: Untrusted,
     address: Untrusted,
@@ -45,14 +53,16 @@ pub struct Network {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     servers: Vec<Server>,
+    /// At most 100.
+    pools: Vec<Pool>,
     /// What clients are told, at most 100.
     networks: Vec<Network>,
     #[serde(flatten)]
     end: End,
 }
 
-/// Networks shown; the page counts servers.
-const NETWORKS_MAX: usize = 100;
+/// Pools and networks shown, each; the page counts servers.
+const OTHERS_MAX: usize = 100;
 
 pub struct GetDhcpServerStatus;
 
@@ -60,7 +70,7 @@ impl Tool for GetDhcpServerStatus {
     const SPEC: Spec = Spec::read(
         "get_dhcp_server_status",
         "DHCP servers",
-        "DHCP servers of a router with their pools, and the networks they tell clients about.",
+        "DHCP servers of a router, its pools, and the networks that clients are told of.",
     );
     type Params = DeviceList<50, 500>;
     type Answer = Answer;
@@ -88,14 +98,20 @@ impl Tool for GetDhcpServerStatus {
             invalid: server.invalid,
             comment: server.comment,
         });
-        let networks = networks.into_iter().take(NETWORKS_MAX).map(|network| Network {
+        let networks = networks.into_iter().take(OTHERS_MAX).map(|network| Network {
             id: network.id,
             address: network.address,
             gateway: network.gateway,
             dns_servers: network.dns_servers,
             domain: network.domain,
         });
-        Ok(Answer { servers, networks: networks.collect(), end })
+        let pools = pools.into_iter().take(OTHERS_MAX).map(|pool| Pool {
+            id: pool.id,
+            name: pool.name,
+            ranges: pool.ranges,
+            next_pool: pool.next_pool,
+        });
+        Ok(Answer { servers, pools: pools.collect(), networks: networks.collect(), end })
     }
 
     fn say(answer: &Answer) -> String {

@@ -79,10 +79,6 @@ fn radio(stage: &Stage) -> Value {
 /// Rows that stand here before their tools do: written from the contract, and not tried yet. A name leaves this list with
 /// the tool's first build.
 pub const AHEAD: &[&str] = &[
-    "plan_create_dhcp_pool",
-    "plan_modify_dhcp_pool",
-    "plan_remove_dhcp_pool",
-    "apply_dhcp_plan",
     "plan_create_wireless_ssid",
     "plan_modify_wireless_ssid",
     "plan_remove_wireless_ssid",
@@ -196,10 +192,16 @@ pub const ROWS: &[Row] = &[
     })
     .refuses(|_, _| vec![(json!({ "address_range": "10.66.0.20-10.66.0.10" }), "invalid_params")]),
     Row::of("plan_modify_dhcp_pool", |stage| {
-        let change = json!({ "address_range": "10.67.0.10-10.67.0.20" });
-        stage.plan(json!({ "pool_id": stage.record("/ip/pool", |_| true)[".id"], "modifications": change }))
+        let pool = stage.record("/ip/pool", |_| true);
+        let shorter = pool["ranges"].as_str().unwrap().replace(".199", ".180");
+        let change = json!({ "address_range": shorter, "lease_time": 3600 });
+        stage.plan(json!({ "pool_id": pool[".id"], "modifications": change }))
     })
-    .refuses(|_, _| ids("pool_id")),
+    .refuses(|_, _| {
+        let out = json!({ "modifications": { "address_range": "10.67.0.10-10.67.0.20" } });
+        let wrong = [(out, "invalid_params"), (json!({ "modifications": {} }), "invalid_params")];
+        ids("pool_id").into_iter().chain(wrong).collect()
+    }),
     Row::of("plan_remove_dhcp_pool", |stage| {
         stage.plan(json!({ "pool_id": stage.record("/ip/pool", |_| true)[".id"] }))
     })

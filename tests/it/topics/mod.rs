@@ -1,6 +1,7 @@
 //! Plans of topics, whole: planned, approved by a person, applied, read back, and undone to the letter when one fails.
 
 mod bridge;
+mod dhcp;
 mod firewall;
 mod route;
 
