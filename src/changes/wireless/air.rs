@@ -85,8 +85,8 @@ impl Shelf {
     /// the profile that has it, since a login without policy `sensitive` is shown none.
     #[must_use]
     pub fn holds_secret(&self, row: &Row) -> bool {
-        let asks =
-            set(row, "security.authentication-types").is_some_and(|text| text != "owe") && self.profile(row).is_none();
+        let asks = set(row, "security.authentication-types").is_some_and(|text| text != "owe")
+            && self.profile(row).is_none();
         self.secret.contains(id_of(row)) || asks
     }
 

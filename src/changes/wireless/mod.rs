@@ -49,7 +49,12 @@ impl Tune {
         match (band, channel) {
             (Some(band), Some(channel)) if band.ghz() != channel.ghz => Err(Refused::param(
                 "channel",
-                format!("channel {} is at {}, not in band {}", channel.number, channel.ghz.as_str(), band.said),
+                format!(
+                    "channel {} is at {}, not in band {}",
+                    channel.number,
+                    channel.ghz.as_str(),
+                    band.said
+                ),
             )),
             _ => Ok(Self { band, channel, dbm: Some(dbm).filter(|dbm| *dbm > 0) }),
         }
@@ -81,7 +86,10 @@ fn retuned(shelf: &Shelf, row: &Row, tune: &Tune) -> Result<(Vec<Property>, Vec<
         properties.push((stack.band.to_owned(), word(shelf, band)?.to_owned()));
         if let Some(now) = now.filter(|now| *now != band.ghz()) {
             if tune.channel.is_none() {
-                return Err(Refused::param("channel", format!("is needed: the radio sends at {} now", now.as_str())));
+                return Err(Refused::param(
+                    "channel",
+                    format!("is needed: the radio sends at {} now", now.as_str()),
+                ));
             }
             let to = band.ghz().as_str();
             warnings.push(format!("the radio goes to {to}; if its hardware cannot, it stops sending"));
@@ -95,7 +103,11 @@ fn retuned(shelf: &Shelf, row: &Row, tune: &Tune) -> Result<(Vec<Property>, Vec<
             (None, Some(now)) if now != channel.ghz => {
                 return Err(Refused::param(
                     "channel",
-                    format!("is at {}, and the radio sends at {}; give `band` as well", channel.ghz.as_str(), now.as_str()),
+                    format!(
+                        "is at {}, and the radio sends at {}; give `band` as well",
+                        channel.ghz.as_str(),
+                        now.as_str()
+                    ),
                 ));
             }
             _ => {}
@@ -116,7 +128,9 @@ fn retuned(shelf: &Shelf, row: &Row, tune: &Tune) -> Result<(Vec<Property>, Vec<
 fn in_the_country(shelf: &Shelf, row: &Row, tune: &Tune) -> Result<Option<String>, Refused> {
     let Some(channel) = tune.channel else { return Ok(None) };
     let Some(country) = shelf.told(row, shelf.stack.country) else {
-        return Ok(Some("the radio is not set to a country, so nothing tells what is allowed there".to_owned()));
+        return Ok(Some(
+            "the radio is not set to a country, so nothing tells what is allowed there".to_owned(),
+        ));
     };
     channels::allowed(country, channel, tune.dbm).map_err(|why| Refused::param("channel", why))
 }

@@ -44,7 +44,9 @@ fn power(mode: Option<&str>, newer: bool, dbm: u8) -> Result<Option<Property>, R
         Some("all-rates-fixed" | "card-rates") => Ok(None),
         Some(_) => Ok(Some(("tx-power-mode".to_owned(), "all-rates-fixed".to_owned()))),
         None => Err(Refused::unsafe_operation(
-            format!("the router does not show how it sets this radio's power, so an undo could not take {dbm} dBm back"),
+            format!(
+                "the router does not show how it sets this radio's power, so an undo could not take {dbm} dBm back"
+            ),
             "set tx-power-mode once by hand",
         )),
     }

@@ -140,13 +140,17 @@ pub fn create(
     let mut operations = vec![record::add(&stack.menu, &shelf.interfaces, properties, None)];
     match &new.bridge {
         Some(bridge) if !bridges.contains(bridge) => {
-            return Err(Refused::not_found("bridge", "there is no bridge of that name").hint("see list_bridges"));
+            return Err(
+                Refused::not_found("bridge", "there is no bridge of that name").hint("see list_bridges")
+            );
         }
         Some(bridge) => {
             let port = vec![told("bridge", bridge), told("interface", &name)];
             operations.push(record::add(&PORTS, &air.ports, port, None));
         }
-        None => warnings.push("its clients reach nothing until it is in a bridge or has an address".to_owned()),
+        None => {
+            warnings.push("its clients reach nothing until it is in a bridge or has an address".to_owned())
+        }
     }
     let mut planned = Proposal { operations, high: Vec::new(), warnings };
     // Nothing of the radio itself is changed, so our own way over it pauses at most.
@@ -209,8 +213,11 @@ pub fn modify(air: &Air, id: &str, changed: &Changed, way: &Way) -> Result<Propo
         return Err(Refused::param("ssid", "give ssid, security_profile, band or channel"));
     }
     if moves && Stack::is_virtual(row) {
-        return Err(Refused::param("channel", "this SSID is on another interface's radio and is sent where that sends")
-            .hint("change the radio with plan_wireless_rf_settings"));
+        return Err(Refused::param(
+            "channel",
+            "this SSID is on another interface's radio and is sent where that sends",
+        )
+        .hint("change the radio with plan_wireless_rf_settings"));
     }
     let (mut properties, mut warnings) = retuned(shelf, row, &changed.tune)?;
     if let Some(profile) = &changed.security_profile {
@@ -237,8 +244,11 @@ fn other_profile(
 ) -> Result<Property, Refused> {
     let (property, open) = security(shelf, profile)?;
     let property = property.ok_or_else(|| {
-        Refused::param("security_profile", "this stack has no default profile, and without one the network would be open")
-            .hint("name a security profile of the router")
+        Refused::param(
+            "security_profile",
+            "this stack has no default profile, and without one the network would be open",
+        )
+        .hint("name a security profile of the router")
     })?;
     let own = row.keys().any(|name| name.starts_with("security."));
     if shelf.stack.newer && (own || shelf.holds_secret(row)) {
@@ -248,7 +258,8 @@ fn other_profile(
         ));
     }
     if open && shelf.profile(row).and_then(|now| shelf.is_open(now)) != Some(true) {
-        warnings.push("the network becomes open: whoever is near may join, and nothing is encrypted".to_owned());
+        warnings
+            .push("the network becomes open: whoever is near may join, and nothing is encrypted".to_owned());
     }
     Ok(property)
 }

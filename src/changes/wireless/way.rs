@@ -24,7 +24,8 @@ pub fn over_the_air(
     vlans: &[Row],
 ) -> Result<Option<String>, Refused> {
     let Some(told) = &way.interface else {
-        return Ok(station.then(|| "this radio is a client elsewhere, and may be our own way to the router".to_owned()));
+        return Ok(station
+            .then(|| "this radio is a client elsewhere, and may be our own way to the router".to_owned()));
     };
     let mut own = told.as_str();
     for _ in 0..DEEP {
@@ -39,7 +40,8 @@ pub fn over_the_air(
     }
     let ours = ports.iter().filter(|port| is(port, "bridge", own) && !is(port, "disabled", "true"));
     let shared = ours.into_iter().any(|port| names.iter().any(|name| is(port, "interface", name)));
-    Ok(shared.then(|| "the bridge that carries our own way to the router has this Wi-Fi as a port".to_owned()))
+    Ok(shared
+        .then(|| "the bridge that carries our own way to the router has this Wi-Fi as a port".to_owned()))
 }
 
 #[cfg(test)]
