@@ -88,6 +88,10 @@ pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: N
         "/ip/route" => route(state, row)?,
         "/ip/firewall/filter" | "/ip/firewall/nat" | "/ip/firewall/mangle" => firewall::check(row)?,
         "/ip/dhcp-server" => dhcp_server(state, row)?,
+        // The power is shown only in a mode that uses it.
+        "/interface/wireless" if row.text("tx-power-mode") == "default" => {
+            row.unset("tx-power");
+        }
         "/interface/bridge/port" => bridging::check(row)?,
         "/interface/bridge" if row.get("admin-mac").is_some() && !row.is("auto-mac") => {
             let mac = row.text("admin-mac").to_owned();

@@ -126,7 +126,8 @@ pub fn create(
     let name = free_name(stack, interfaces, new.name.as_deref())?;
     let clients = shelf.clients_of(&shelf.family(radio));
     if clients > 0 {
-        warnings.push(format!("the radio has {clients} clients; a new SSID may interrupt them for a moment"));
+        let s = if clients == 1 { "" } else { "s" };
+        warnings.push(format!("the radio's {clients} client{s} may lose their connection for a moment"));
     }
     let told = |property: &str, value: &str| (property.to_owned(), value.to_owned());
     let mut properties = vec![
