@@ -88,16 +88,15 @@ pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: N
         "/ip/route" => route(state, row)?,
         "/ip/firewall/filter" | "/ip/firewall/nat" | "/ip/firewall/mangle" => firewall::check(row)?,
         "/ip/dhcp-server" => dhcp_server(state, row)?,
-        // The power is shown only in a mode that uses it.
-        "/interface/wireless" if row.text("tx-power-mode") == "default" => {
-            row.unset("tx-power");
-        }
         "/interface/bridge/port" => bridging::check(row)?,
         "/interface/bridge" if row.get("admin-mac").is_some() && !row.is("auto-mac") => {
             let mac = row.text("admin-mac").to_owned();
             row.set("mac-address", mac);
         }
-        _ if radio::is_radio_menu(menu) => radio::check(state, menu, row)?,
+        _ if radio::is_radio_menu(menu) => {
+            radio::check(state, menu, row)?;
+            radio::hide_power(row);
+        }
         "/ip/firewall/address-list" => list_entry(row, now),
         "/system/ntp/client" => ntp_client(state, row, now),
         "/system/ntp/client/servers" => {
