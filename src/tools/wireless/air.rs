@@ -125,11 +125,7 @@ pub(super) async fn air(router: &Router<'_>) -> Result<Air, Failure> {
             *shelf.clients.entry(client.interface.expose().to_owned()).or_default() += 1;
         }
     }
-    Ok(Air {
-        shelves,
-        ports: router.rows::<BridgePort>(&[]).await?,
-        vlans: picked::<Vlan>(router, &[]).await?,
-    })
+    Ok(Air { shelves, ports: router.rows::<BridgePort>(&[]).await?, vlans: router.rows::<Vlan>(&[]).await? })
 }
 
 const fn words(stack: Stack) -> &'static Words {

@@ -93,12 +93,8 @@ fn lobby(stage: &Stage) -> Value {
 
 /// Rows that stand here before their tools do: written from the contract, and not tried yet. A name leaves this list with
 /// the tool's first build.
-pub const AHEAD: &[&str] = &[
-    "plan_create_dhcp_pool",
-    "plan_modify_dhcp_pool",
-    "plan_remove_dhcp_pool",
-    "apply_dhcp_plan",
-];
+pub const AHEAD: &[&str] =
+    &["plan_create_dhcp_pool", "plan_modify_dhcp_pool", "plan_remove_dhcp_pool", "apply_dhcp_plan"];
 
 /// Every row, in the order of the catalogue.
 pub const ROWS: &[Row] = &[
