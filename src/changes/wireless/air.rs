@@ -44,6 +44,9 @@ pub struct Air {
     pub vlans: Vec<Row>,
 }
 
+/// Whether a radio can send in a band.
+type Fits = fn(&Shelf, &Row, &Band) -> bool;
+
 fn named<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
     rows.iter().find(|row| row.get("name").is_some_and(|own| own == name))
 }
@@ -208,10 +211,10 @@ impl Air {
             .filter(|(shelf, row)| is_radio(shelf, row))
             .collect();
         // First those that say just that band, then those that send there, then those that do not tell.
-        let fits: [&dyn Fn(&Shelf, &Row, &Band) -> bool; 3] = [
-            &|shelf, row, band| shelf.told(row, shelf.stack.band) == shelf.stack.word(band),
-            &|shelf, row, band| shelf.ghz(row) == Some(band.ghz()),
-            &|shelf, row, _| shelf.ghz(row).is_none(),
+        let fits: [Fits; 3] = [
+            |shelf, row, band| shelf.told(row, shelf.stack.band) == shelf.stack.word(band),
+            |shelf, row, band| shelf.ghz(row) == Some(band.ghz()),
+            |shelf, row, _| shelf.ghz(row).is_none(),
         ];
         let chosen = match band {
             None => all,
