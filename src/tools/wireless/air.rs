@@ -120,7 +120,7 @@ pub(super) async fn air(router: &Router<'_>) -> Result<Air, Failure> {
         ));
     }
     for client in clients(router).await? {
-        let its = shelves.iter_mut().find(|shelf| std::ptr::eq(shelf.stack, words(client.stack)));
+        let its = shelves.iter_mut().find(|shelf| shelf.stack.menu.path == words(client.stack).menu.path);
         if let Some(shelf) = its {
             *shelf.clients.entry(client.interface.expose().to_owned()).or_default() += 1;
         }
