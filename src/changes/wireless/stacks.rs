@@ -6,7 +6,7 @@ use crate::{
         wireless::properties::{NEWER, OLDER, WAVE2_SOME, WIFI_SOME},
     },
     routeros::{
-        compat::{Endpoint, Field, Presence, Versions},
+        compat::{Endpoint, Field, Presence},
         port::Row,
     },
 };
@@ -74,7 +74,7 @@ pub const WIRELESS: Stack = Stack {
         unset: false,
         narrow: &["name"],
     },
-    presence: Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"),
+    presence: Presence::WIRELESS,
     secrets: &["nv2-preshared-key", "nv2-sync-secret"],
     ssid: "ssid",
     security: "security-profile",
@@ -125,18 +125,10 @@ const fn newer(path: &'static str, conditional: &'static [Field], presence: Pres
 }
 
 /// `/interface/wifiwave2`, to 7.12.
-pub const WAVE2: Stack = newer(
-    "/interface/wifiwave2",
-    WAVE2_SOME,
-    Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"),
-);
+pub const WAVE2: Stack = newer("/interface/wifiwave2", WAVE2_SOME, Presence::WIFIWAVE2);
 
 /// `/interface/wifi`, from 7.13 on.
-pub const WIFI: Stack = newer(
-    "/interface/wifi",
-    WIFI_SOME,
-    Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"),
-);
+pub const WIFI: Stack = newer("/interface/wifi", WIFI_SOME, Presence::WIFI);
 
 /// What a new access point is made with: the older stack, then the newer ones.
 const ADDED: [&[&str]; 2] = [

@@ -215,7 +215,7 @@ reading! {
 
 reading! {
     /// Who may join, for interfaces of the newest stack. Its passphrase is never asked for.
-    WifiSecurity in "/interface/wifi/security", PRESENCE = Presence::optional(Versions::since(7, 13, 0), "a wifi package, or a wifi CAPsMAN"), PICKS = true;
+    WifiSecurity in "/interface/wifi/security", PRESENCE = Presence::WIFI, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
@@ -226,7 +226,7 @@ reading! {
 
 reading! {
     /// Who may join, for interfaces of the stack before it. Its passphrase is never asked for.
-    Wave2Security in "/interface/wifiwave2/security", PRESENCE = Presence::optional(Versions::ALL.until(7, 12, 2), "package wifiwave2"), PICKS = true;
+    Wave2Security in "/interface/wifiwave2/security", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.

@@ -67,7 +67,7 @@ reading! {
 reading! {
     /// Who may join. Its keys are never asked for.
     WirelessSecurity in "/interface/wireless/security-profiles",
-        PRESENCE = Presence::optional(Versions::ALL, "package wireless (in the base package to 7.12)"), PICKS = true;
+        PRESENCE = Presence::WIRELESS, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
