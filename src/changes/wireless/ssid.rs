@@ -4,10 +4,10 @@ use events::operation::{Action, Expectation, FOUND, Operation, Property, Which};
 
 use crate::{
     changes::{
-        Proposal, Refused,
+        Proposal, Refused, bridge_port,
         guard::Way,
         play::play,
-        record::{self, Menu, id_of},
+        record::{self, Menu, id_of, is_dynamic},
         wanted,
         wireless::{
             Tune,
@@ -24,17 +24,6 @@ use crate::{
 const SSID_BYTES_MAX: usize = 32;
 /// The profile that means whatever the stack does by itself.
 const DEFAULT: &str = "default";
-
-/// The ports of bridges, as far as a new access point needs them.
-const PORTS: Menu = Menu {
-    path: "/interface/bridge/port",
-    writable: &["bridge", "interface"],
-    conditional: &[],
-    state: &[],
-    ordered: false,
-    unset: false,
-    narrow: &["interface"],
-};
 
 /// A new SSID.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,7 +136,7 @@ pub fn create(
         }
         Some(bridge) => {
             let port = vec![told("bridge", bridge), told("interface", &name)];
-            operations.push(record::add(&PORTS, &air.ports, port, None));
+            operations.push(record::add(&bridge_port::MENU, &air.ports, port, None));
         }
         None => {
             warnings.push("its clients reach nothing until it is in a bridge or has an address".to_owned())
@@ -265,7 +254,8 @@ fn other_profile(
     Ok(property)
 }
 
-/// Removes an SSID: first switches it off, then removes it. `used` are the menus that name its interface.
+/// Removes an SSID: takes it out of its bridge, switches it off, removes it. `used` are the other menus that name its
+/// interface.
 ///
 /// # Errors
 /// A radio itself, what is used elsewhere, what holds a secret, what would cut our own way.
@@ -286,15 +276,21 @@ pub fn remove(air: &Air, id: &str, used: &[&str], way: &Way) -> Result<Proposal,
     if !used.is_empty() {
         return Err(Refused::unsafe_operation(
             format!("its interface is named in {}; an undo would not put that back", used.join(", ")),
-            "take it out there first (plan_remove_bridge_port for a bridge)",
+            "take it out there first",
         ));
     }
     let menu = &shelf.stack.menu;
     let mut rows = shelf.interfaces.clone();
-    let mut operations = switched_off(menu, row)?;
-    for operation in &operations {
+    let name = row.get("name");
+    let ports = air.ports.iter().filter(|port| port.get("interface") == name && !is_dynamic(port));
+    let mut operations = ports
+        .map(|port| record::remove(&bridge_port::MENU, &air.ports, port))
+        .collect::<Result<Vec<_>, _>>()?;
+    let off = switched_off(menu, row)?;
+    for operation in &off {
         rows = play(&rows, &operation.action, FOUND);
     }
+    operations.extend(off);
     let off = record::find(menu, &rows, id, "ssid_id")?;
     operations.push(record::remove(menu, &rows, off)?);
     proposal(air, shelf, row, operations, way, Vec::new())

@@ -2,6 +2,7 @@
 
 use crate::{
     changes::{
+        bridge_port,
         record::Menu,
         wireless::properties::{NEWER, OLDER, WAVE2_SOME, WIFI_SOME},
     },
@@ -179,14 +180,14 @@ pub const CREATE: [Endpoint; 8] = [
     remove(&WAVE2),
     add(&WIFI),
     remove(&WIFI),
-    Endpoint::add("/interface/bridge/port", &["bridge", "interface"]),
-    Endpoint::remove("/interface/bridge/port"),
+    bridge_port::ADD[0],
+    bridge_port::ADD[1],
 ];
 /// Changing an SSID, with its undo.
 pub const MODIFY: [Endpoint; 5] =
     [set(&WIRELESS, SSID), set(&WAVE2, SSID), WAVE2_UNSET, set(&WIFI, SSID), WIFI_UNSET];
 /// Removing an SSID, with its undo.
-pub const REMOVE: [Endpoint; 9] = [
+pub const REMOVE: [Endpoint; 11] = [
     disable(&WIRELESS),
     remove(&WIRELESS),
     restore(&WIRELESS),
@@ -196,6 +197,8 @@ pub const REMOVE: [Endpoint; 9] = [
     disable(&WIFI),
     remove(&WIFI),
     restore(&WIFI),
+    bridge_port::REMOVE[0],
+    bridge_port::REMOVE[1],
 ];
 /// Changing a radio, with its undo.
 pub const TUNE: [Endpoint; 5] =

@@ -306,6 +306,15 @@ fn an_ssid_is_switched_off_and_then_removed_and_comes_back_by_its_name() {
     assert_eq!((id.as_str(), removed.as_str()), ("*2", "*2"));
     assert_eq!(properties, &[("disabled".to_owned(), "true".to_owned())]);
     assert!(gone.operations[0].undo[0].needs_found());
+    // Its bridge comes first, and is put back last.
+    let mut bridged = air.clone();
+    bridged.ports =
+        rows(&[".id=*A;bridge=lan;interface=guests;pvid=7", ".id=*B;bridge=lan;interface=ether2"]);
+    let gone = remove(&bridged, "*2", &[], &far()).unwrap();
+    let Action::Remove { menu, id } = sent(&gone)[0] else { panic!("{gone:?}") };
+    assert_eq!((menu.as_str(), id.as_str(), gone.operations.len()), ("/interface/bridge/port", "*A", 3));
+    let Action::Add { properties, .. } = &gone.operations[0].undo[0] else { panic!("an add") };
+    assert!(properties.contains(&("pvid".to_owned(), "7".to_owned())), "{properties:?}");
     // One that is off already is only removed.
     let off = OLD[1].replace("disabled=false", "disabled=true");
     assert_eq!(remove(&one(&WIRELESS, &[OLD[0], &off]), "*2", &[], &far()).unwrap().operations.len(), 1);

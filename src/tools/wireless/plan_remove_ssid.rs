@@ -51,12 +51,12 @@ impl Tool for PlanRemoveWirelessSsid {
     const SPEC: Spec = Spec::plan(
         "plan_remove_wireless_ssid",
         "Plan the removal of an SSID",
-        "Plans to switch off and remove one access point (SSID) on another interface's radio on each device; the undo puts it back. A person approves; apply_wireless_plan starts it.",
+        "Plans to take one access point (SSID) on another interface's radio out of its bridge, switch it off and remove it, on each device; the undo puts it back. A person approves; apply_wireless_plan starts it.",
         &Topic::WIRELESS,
     );
     type Params = Params;
     type Answer = PlanAnswer;
-    const USES: &'static [Endpoint] = &joined::<30>(&[
+    const USES: &'static [Endpoint] = &joined::<32>(&[
         &AIR,
         &WAY,
         &[
@@ -100,7 +100,6 @@ async fn used(router: &Router<'_>, air: &Air, name: &str) -> Result<Vec<&'static
             used.push(menu);
         }
     };
-    note("/interface/bridge/port", names(&air.ports, "interface"));
     note("/interface/vlan", names(&air.vlans, "interface"));
     note("/interface/list/member", names(&picked::<ListMember>(router, &on).await?, "interface"));
     note("/ip/address", names(&router.rows::<IpAddress>(&on).await?, "interface"));
