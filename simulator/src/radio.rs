@@ -55,6 +55,13 @@ pub fn check(state: &mut State, menu: &'static Menu, row: &Record) -> Result<(),
     Ok(())
 }
 
+/// The old stack shows a power only in a mode that uses it.
+pub fn hide_power(row: &mut Record) {
+    if row.get("tx-power-mode") == Some("default") {
+        row.unset("tx-power");
+    }
+}
+
 /// What an access point sends, by menu and name: as long as this stays the same, clients stay.
 pub type Air = BTreeMap<(&'static str, String), String>;
 

@@ -93,7 +93,10 @@ pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: N
             let mac = row.text("admin-mac").to_owned();
             row.set("mac-address", mac);
         }
-        _ if radio::is_radio_menu(menu) => radio::check(state, menu, row)?,
+        _ if radio::is_radio_menu(menu) => {
+            radio::check(state, menu, row)?;
+            radio::hide_power(row);
+        }
         "/ip/firewall/address-list" => list_entry(row, now),
         "/system/ntp/client" => ntp_client(state, row, now),
         "/system/ntp/client/servers" => {

@@ -28,6 +28,7 @@ pub mod route;
 #[cfg(test)]
 mod route_tests;
 pub mod span;
+pub mod wireless;
 
 use events::{
     device::Environment,

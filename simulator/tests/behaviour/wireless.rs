@@ -251,3 +251,14 @@ async fn keys_are_for_those_who_may_see_them() {
     assert!(set(&rw, "/rest/interface/wifi/*20", written).await["security.passphrase"].is_null());
     fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_radio_shows_its_power_only_in_a_mode_that_uses_it() {
+    let (fleet, client) = one(Profile::Chr7_12_2).await;
+    let path = "/rest/interface/wireless/*28";
+    let loud = set(&client, path, json!({"tx-power-mode": "all-rates-fixed", "tx-power": "20"})).await;
+    assert_eq!((&loud["tx-power-mode"], &loud["tx-power"]), (&json!("all-rates-fixed"), &json!("20")));
+    let plain = set(&client, path, json!({"tx-power-mode": "default"})).await;
+    assert!(plain["tx-power"].is_null(), "{plain}");
+    fleet.stop().await;
+}

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod interface;
 pub mod ip_address;
 pub mod ip_pool;
+pub mod list_member;
 pub mod log;
 pub mod logging;
 pub mod monitor_traffic;
@@ -139,6 +140,7 @@ pub const ALL: &[Kind] = &[
     Kind::of::<interface::Interface>(),
     Kind::of::<ip_address::IpAddress>(),
     Kind::of::<ip_pool::IpPool>(),
+    Kind::of::<list_member::ListMember>(),
     Kind::of::<log::LogLine>(),
     Kind::of::<logging::LoggingRule>(),
     Kind::of::<monitor_traffic::Traffic>(),
@@ -163,8 +165,11 @@ pub const ALL: &[Kind] = &[
     Kind::of::<wifi::Wave2Channel>(),
     Kind::of::<wifi::Wave2Client>(),
     Kind::of::<wifi::Wave2Configuration>(),
+    Kind::of::<wifi::Wave2Security>(),
+    Kind::of::<wifi::WifiSecurity>(),
     Kind::of::<wireless::Wireless>(),
     Kind::of::<wireless::WirelessClient>(),
+    Kind::of::<wireless::WirelessSecurity>(),
 ];
 
 /// True when a record can be one of this menu. Menus that no reading knows are believed.

@@ -1,5 +1,5 @@
 //! `/interface/wifi` (7.13 and newer) and `/interface/wifiwave2` (to 7.12): two names of one stack. Passphrases can stand
-//! in the same records and are never asked for.
+//! in the same records and no reading asks for them; a change, which must see a record whole, drops them at once.
 
 use crate::routeros::{compat::Presence, resources::reading, text::Untrusted};
 
@@ -49,6 +49,12 @@ reading! {
     ssid: Option<Untrusted> = some may "ssid";
     /// `ap`, `station`, …
     mode: Option<Untrusted> = some may "mode";
+    /// Where the rules about channels come from.
+    country: Option<Untrusted> = some may "country";
+    /// Who manages the radios: `local`, `capsman`, …
+    manager: Option<Untrusted> = some may "manager";
+    /// Profile of who may join.
+    security: Option<Untrusted> = some may "security";
     /// In dBm, where it is limited.
     tx_power: Option<u64> = number may "tx-power";
     /// Profile of the channel.
@@ -147,6 +153,12 @@ reading! {
     ssid: Option<Untrusted> = some may "ssid";
     /// `ap`, `station`, …
     mode: Option<Untrusted> = some may "mode";
+    /// Where the rules about channels come from.
+    country: Option<Untrusted> = some may "country";
+    /// Who manages the radios: `local`, `capsman`, …
+    manager: Option<Untrusted> = some may "manager";
+    /// Profile of who may join.
+    security: Option<Untrusted> = some may "security";
     /// In dBm, where it is limited.
     tx_power: Option<u64> = number may "tx-power";
     /// Profile of the channel.
@@ -199,4 +211,26 @@ reading! {
     packets: Option<(u64, u64)> = pair may "packets";
     /// May send and receive.
     authorized: bool = flag may "authorized";
+}
+
+reading! {
+    /// Who may join, for interfaces of the newest stack. Its passphrase is never asked for.
+    WifiSecurity in "/interface/wifi/security", PRESENCE = Presence::WIFI, PICKS = true;
+    /// RouterOS's id.
+    id: Untrusted = untrusted must ".id";
+    /// Name.
+    name: Untrusted = untrusted must "name";
+    /// `wpa2-psk`, …; none is an open network.
+    authentication_types: Option<Untrusted> = some may "authentication-types";
+}
+
+reading! {
+    /// Who may join, for interfaces of the stack before it. Its passphrase is never asked for.
+    Wave2Security in "/interface/wifiwave2/security", PRESENCE = Presence::WIFIWAVE2, PICKS = true;
+    /// RouterOS's id.
+    id: Untrusted = untrusted must ".id";
+    /// Name.
+    name: Untrusted = untrusted must "name";
+    /// `wpa2-psk`, …; none is an open network.
+    authentication_types: Option<Untrusted> = some may "authentication-types";
 }

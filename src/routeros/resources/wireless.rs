@@ -64,6 +64,18 @@ reading! {
     port_enabled: Option<Untrusted> = some may "802.1x-port-enabled";
 }
 
+reading! {
+    /// Who may join. Its keys are never asked for.
+    WirelessSecurity in "/interface/wireless/security-profiles",
+        PRESENCE = Presence::WIRELESS, PICKS = true;
+    /// RouterOS's id.
+    id: Untrusted = untrusted must ".id";
+    /// Name.
+    name: Untrusted = untrusted must "name";
+    /// `none` for an open network, `dynamic-keys`, …
+    mode: Option<Untrusted> = some may "mode";
+}
+
 impl WirelessClient {
     /// May send and receive.
     #[must_use]

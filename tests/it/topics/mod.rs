@@ -4,6 +4,7 @@ mod bridge;
 mod dhcp;
 mod firewall;
 mod route;
+mod wireless;
 
 use serde_json::{Value, json};
 
@@ -63,18 +64,30 @@ pub fn carried_out(house: &House, tool: &str, params: &Value, apply_tool: &str) 
 /// The same change on two routers, the second of which refuses to write: the first is undone, and its menus are as they
 /// were, to the letter and in order.
 pub fn undone(house: &House, tool: &str, params: &Value, apply_tool: &str, menus: &[&str]) {
+    undone_on(house, [0, 1], tool, params, apply_tool, menus);
+}
+
+/// The same, on the routers of one's choice.
+pub fn undone_on(
+    house: &House,
+    [first, second]: [usize; 2],
+    tool: &str,
+    params: &Value,
+    apply_tool: &str,
+    menus: &[&str],
+) {
     let mut params = params.clone();
-    params["device_ids"] = json!([house.device(0), house.device(1)]);
-    let before: Vec<_> = menus.iter().map(|menu| plain(house, 0, menu)).collect();
-    let wrote = house.writes(0);
+    params["device_ids"] = json!([house.device(first), house.device(second)]);
+    let before: Vec<_> = menus.iter().map(|menu| plain(house, first, menu)).collect();
+    let wrote = house.writes(first);
     let plan = plan(house, tool, &params);
     approve(house, &plan);
-    house.fault(1, &json!({ "fault": "refuse_writes", "detail": "failure: no", "times": 9 }));
+    house.fault(second, &json!({ "fault": "refuse_writes", "detail": "failure: no", "times": 9 }));
     let failure = apply(house, apply_tool, &plan).expect_err("the second router refuses");
-    house.control("DELETE", &format!("/boxes/{}/faults", house.box_of(1)), None);
+    house.control("DELETE", &format!("/boxes/{}/faults", house.box_of(second)), None);
     assert_eq!(failure["details"]["job_status"], "rolled_back", "{tool}: {failure}");
-    assert!(house.writes(0) >= wrote + 2, "{tool}: nothing was applied, so nothing was undone");
-    let after: Vec<_> = menus.iter().map(|menu| plain(house, 0, menu)).collect();
+    assert!(house.writes(first) >= wrote + 2, "{tool}: nothing was applied, so nothing was undone");
+    let after: Vec<_> = menus.iter().map(|menu| plain(house, first, menu)).collect();
     assert_eq!(before, after, "{tool}: not as it was");
 }
 
