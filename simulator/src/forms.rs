@@ -172,7 +172,9 @@ fn hexadecimal(text: &str, most: u32) -> Option<String> {
         Some(digits) => u32::from_str_radix(digits, 16).ok()?,
         None => text.parse().ok()?,
     };
-    (number <= most).then(|| format!("{number:#X}").replacen("0X", "0x", 1))
+    // Nought has no prefix: an export of 7.1 has `priority=0` where others have `priority=0xF000`.
+    let shown = if number == 0 { "0".to_owned() } else { format!("0x{number:X}") };
+    (number <= most).then_some(shown)
 }
 
 fn mac(text: &str) -> Option<String> {
