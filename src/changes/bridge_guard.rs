@@ -171,8 +171,11 @@ impl Lan {
         if !self.is_ground(name) {
             return Over::Perhaps;
         }
-        // Another bridge may have a VLAN of this one among its ports.
-        let apart = |port: &Row| self.stands_on(text(port, "interface"), bridge, depth - 1) == Over::No;
+        // Another bridge may have a VLAN of this one among its ports; of a third one, it is not followed.
+        let apart = |port: &Row| match self.chain(text(port, "interface"))[..] {
+            [_, .., lowest] => !self.bridges.iter().any(|row| text(row, "name") == lowest),
+            _ => true,
+        };
         if self.ports_of(name).all(apart) { Over::No } else { Over::Perhaps }
     }
 
