@@ -111,7 +111,10 @@ fn tell_clients(
     let dns = resolvers(&wish.dns_servers)?;
     let named_net = Some(wish.network.as_str()).filter(|text| !text.is_empty());
     let named_net = named_net.map(|text| new_network(tables, &[span], Some(text))).transpose()?;
-    let there = there.filter(|(_, net)| named_net.is_none_or(|named| named == *net));
+    let there = match named_net {
+        Some(named) => the_named(tables, named, there)?,
+        None => there,
+    };
     let net = match (there, named_net) {
         (Some((_, net)), _) | (None, Some(net)) => net,
         (None, None) => new_network(tables, &[span], None)?,
@@ -139,6 +142,22 @@ fn tell_clients(
     let properties = given.map(|(name, value)| named(name, value)).collect();
     proposal.operations.push(record::add(&NETWORK, &tables.networks, properties, None));
     Ok(Some(net))
+}
+
+/// The record of the network that is named, if there is one. RouterOS tells clients what the narrowest network says, so
+/// one that is narrower than the named must not have the range.
+fn the_named<'a>(
+    tables: &'a Tables,
+    named: Net,
+    narrowest: Option<(&'a Row, Net)>,
+) -> Result<Option<(&'a Row, Net)>, Refused> {
+    if let Some((row, net)) = narrowest.filter(|(_, net)| *net != named && named.span.includes(&net.span)) {
+        let why =
+            format!("DHCP network `{}`, {net}, is narrower and is what clients would be told", id_of(row));
+        return Err(Refused::param("network", why).hint("leave `network` out to use that one"));
+    }
+    let mut known = tables.networks.iter().filter_map(|row| Some((row, Net::of(text(row, "address"))?)));
+    Ok(known.find(|(_, net)| *net == named))
 }
 
 /// Adds the server that hands the pool out, unless it is there.
@@ -363,6 +382,13 @@ mod tests {
         let half = tables(&[], &["address=192.0.2.0/26"], &[], &[HERE]);
         let refused = create(&half, &wish, &interface("vlan7")).unwrap_err();
         assert!(refused.say.contains("over the edge"), "{}", refused.say);
+        let wide = Wish { network: "192.0.0.0/16".into(), interface: String::new(), ..wish.clone() };
+        let refused = create(&with("192.0.2.1"), &wide, &[]).unwrap_err();
+        assert!(refused.say.contains("narrower"), "{}", refused.say);
+        let both =
+            tables(&[], &["address=192.0.0.0/16", "address=192.0.2.0/24 gateway=192.0.2.1"], &[], &[HERE]);
+        let narrow = Wish { network: "192.0.2.0/24".into(), ..wish.clone() };
+        assert_eq!(create(&both, &narrow, &interface("vlan7")).unwrap().operations.len(), 2);
         // A network for one host within the range is no obstacle.
         let one = tables(&[], &["address=192.0.2.20/32 gateway=192.0.2.2"], &[], &[HERE]);
         assert_eq!(create(&one, &wish, &interface("vlan7")).unwrap().operations.len(), 3);

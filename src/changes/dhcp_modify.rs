@@ -147,7 +147,7 @@ fn tell_clients(
     let net: Net = match there {
         Some((_, net)) => net,
         None => new_network(tables, now, None).map_err(|refused| Refused {
-            say: "the pool has no DHCP network, and no address of the router is in a network with all of it"
+            say: "`modifications`: the pool has no DHCP network, and no address of the router is in a network with all of it"
                 .into(),
             hint: Some(
                 "add an address of the clients' network to the router first (add_secondary_ip_address)"
@@ -189,8 +189,7 @@ fn tell_clients(
 /// Clients whose address is of the old range only must take another one when they renew it.
 fn left_outside(leases: &[DhcpLease], old: &[Span], new: Span) -> Option<String> {
     let left = given_out(leases, old).filter(|at| !new.overlaps(at)).count();
-    (left > 0)
-        .then(|| format!("{left} active leases are outside the new range: they end when they are renewed"))
+    (left > 0).then(|| format!("active leases outside the new range: {left}; they end when they are renewed"))
 }
 
 /// The addresses that clients have out of these ranges and that nobody keeps for them.
@@ -360,7 +359,11 @@ mod tests {
             "address=192.0.2.102 status=waiting dynamic=true",
         ]);
         let proposal = modify(&usual(), "*1", &range_to("192.0.2.140-192.0.2.199"), &leases).unwrap();
-        assert!(proposal.warnings.len() == 1 && proposal.warnings[0].starts_with("1 active"), "{proposal:?}");
+        assert!(
+            proposal.warnings.len() == 1
+                && proposal.warnings[0].starts_with("active leases outside the new range: 1;"),
+            "{proposal:?}"
+        );
         let two = tables(&[POOL_A, "name=b ranges=192.0.2.10-192.0.2.19"], &[NET], &[], &[HERE]);
         let wish = Wish { gateway: Some("192.0.2.2".into()), ..Wish::default() };
         assert_eq!(modify(&two, "*1", &wish, &[]).unwrap().warnings.len(), 1);

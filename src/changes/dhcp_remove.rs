@@ -97,7 +97,7 @@ pub fn remove(tables: &Tables, pool_id: &str, users: &Users) -> Result<Proposal,
     operations.push(record::remove(&POOL, &tables.pools, pool)?);
     let active = given_out(&users.leases, &ranges).count();
     if active > 0 {
-        warnings.push(format!("{active} active leases are of this pool: they end when they are renewed"));
+        warnings.push(format!("active leases of this pool: {active}; they end when they are renewed"));
     }
     if servers.is_empty() {
         warnings.push(
@@ -118,7 +118,7 @@ fn refuse_other_users(tables: &Tables, name: &str, users: &Users) -> Result<(), 
     let counted = [
         (
             tables.pools.iter().filter(|pool| text(pool, "next-pool") == name).count(),
-            "pools name it as next-pool",
+            "pools that name it as next-pool",
         ),
         (
             users.matchers.iter().filter(|it| is(&it.address_pool)).count(),
@@ -142,7 +142,7 @@ fn refuse_other_users(tables: &Tables, name: &str, users: &Users) -> Result<(), 
     let told: Vec<String> = counted
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, what)| format!("{what}: {count}"))
         .collect();
     if told.is_empty() {
         return Ok(());
@@ -287,7 +287,7 @@ mod tests {
     fn what_else_uses_a_pool_is_named_and_nothing_is_planned() {
         let next = tables(&[POOL_A, "name=b ranges=10.0.0.5-10.0.0.9 next-pool=a"], &[NET], &[DHCP], &[HERE]);
         let refused = remove(&next, "*1", &Users::default()).unwrap_err();
-        assert!(refused.code == Code::UnsafeOperation && refused.say.contains("1 pools"), "{refused:?}");
+        assert!(refused.code == Code::UnsafeOperation && refused.say.contains("next-pool: 1"), "{refused:?}");
         for (users, word) in [
             (Users { matchers: read(&["code=60 server=x address-pool=a"]), ..Users::default() }, "matcher"),
             (Users { hotspots: read(&["interface=lan address-pool=a"]), ..Users::default() }, "/ip/hotspot"),
@@ -301,7 +301,7 @@ mod tests {
             ),
             (
                 Users { used: read(&["pool=a address=192.0.2.150 owner=PPP"]), ..Users::default() },
-                "1 addresses",
+                "other than DHCP: 1",
             ),
             (keeping("address=a server=d status=waiting"), "static leases"),
         ] {
@@ -340,7 +340,10 @@ mod tests {
     fn active_leases_and_pools_without_a_server_are_said() {
         let bound = "address=192.0.2.150 active-address=192.0.2.150 server=d status=bound dynamic=true";
         let proposal = remove(&usual(), "*1", &keeping(bound)).unwrap();
-        assert!(proposal.warnings.iter().any(|why| why.starts_with("1 active leases")), "{proposal:?}");
+        assert!(
+            proposal.warnings.iter().any(|why| why.starts_with("active leases of this pool: 1;")),
+            "{proposal:?}"
+        );
         let alone = remove(&tables(&[POOL_A], &[], &[], &[]), "*1", &Users::default()).unwrap();
         assert!(alone.warnings[0].contains("PPP"), "{alone:?}");
         let mut ours = usual();
