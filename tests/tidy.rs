@@ -179,13 +179,14 @@ fn the_floors_are_kept_by_a_checker_that_works() {
 }
 
 /// The only places that look into what a router said: they compare it, keep it as a fact, or send it back.
-const LOOKS_INTO: [&str; 7] = [
+const LOOKS_INTO: [&str; 8] = [
     "src/routeros/",
     "src/changes/",
     "src/runner/effect.rs",
     "src/tools/interface/get_stats.rs",
     "src/tools/logs/get_recent.rs",
     "src/tools/registry/check_connectivity.rs",
+    "src/tools/wireless/air.rs",
     "src/tools/wireless/radio.rs",
 ];
 
