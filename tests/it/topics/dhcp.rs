@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{apply, approve, carried_out, lied_to, plain, plan, rows, undone};
+use super::{apply, approve, carried_out, level, lied_to, plain, plan, rows, undone};
 use crate::{
     catalogue::stage::RELEASES,
     house::{As, House},
@@ -59,6 +59,9 @@ fn last(house: &House, n: usize, menu: &str) -> Value {
 fn a_pool_is_made_changed_and_removed_on_every_release() {
     let house = House::start(12);
     for (release, n) in RELEASES {
+        let allow =
+            json!({ "device_id": house.device(n), "allow": ["professional_workflows", "dhcp_writes"] });
+        house.call(As::Admin, "device_edit", &allow);
         with_guests(&house, n);
         let before: Vec<_> = MENUS.iter().map(|menu| plain(&house, n, menu)).collect();
         let writes = house.writes(n);
@@ -137,6 +140,7 @@ fn every_change_of_a_pool_is_undone_to_the_letter() {
         with_guests(&house, n);
     }
     undone(&house, "plan_create_dhcp_pool", &guests(&house, 0), APPLY, &MENUS);
+    level(&house, [0, 1], POOL, &json!({ "name": "spare", "ranges": "172.31.9.1-172.31.9.9" }));
     for n in [0, 1] {
         carried_out(&house, "plan_create_dhcp_pool", &guests(&house, n), APPLY);
     }

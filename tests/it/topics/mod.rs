@@ -33,6 +33,32 @@ pub fn plain(house: &House, n: usize, menu: &str) -> Vec<Value> {
     rows
 }
 
+/// Two routers give the next record of a menu the same id: ids are never used again, so one of them may be ahead.
+pub fn level(house: &House, devices: [usize; 2], menu: &str, props: &Value) {
+    let next = |n: usize| {
+        let at = format!("/boxes/{}/behind-back", house.box_of(n));
+        let number = |row: &Value| u64::from_str_radix(&row[".id"].as_str().unwrap()[1..], 16).unwrap();
+        let before: Vec<u64> = rows(house, n, menu).iter().map(number).collect();
+        house.control("POST", &at, Some(&json!({ "menu": menu, "props": props })));
+        let added = rows(house, n, menu).iter().map(number).find(|id| !before.contains(id)).unwrap();
+        house.control(
+            "POST",
+            &at,
+            Some(&json!({ "menu": menu, "id": format!("*{added:X}"), "remove": true })),
+        );
+        added
+    };
+    let [a, b] = devices;
+    let (mut of_a, mut of_b) = (next(a), next(b));
+    while of_a != of_b {
+        if of_a < of_b {
+            of_a = next(a);
+        } else {
+            of_b = next(b);
+        }
+    }
+}
+
 /// A plan of the agent's.
 pub fn plan(house: &House, tool: &str, params: &Value) -> Value {
     let plan = house.call(As::Agent, tool, params);

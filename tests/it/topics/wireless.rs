@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{apply, approve, carried_out, lied_to, plain, plan, rows, undone_on};
+use super::{apply, approve, carried_out, level, lied_to, plain, plan, rows, undone_on};
 use crate::house::{As, House};
 
 const APPLY: &str = "apply_wireless_plan";
@@ -165,6 +165,7 @@ fn every_change_is_undone_to_the_letter() {
         let (band, channel, _) = place(devices[0], radio);
         let tune = json!({ "interface": radio, "band": band, "channel": channel, "tx_power": 9 });
         undone_on(&house, devices, "plan_wireless_rf_settings", &tune, APPLY, &menus);
+        level(&house, devices, menu, &json!({ "name": "spare-wifi", "master-interface": radio }));
         let guests = made_in(&house, &devices, menu, radio, profile, "bridge");
         let removal = json!({ "ssid_id": guests });
         undone_on(&house, devices, "plan_remove_wireless_ssid", &removal, APPLY, &menus);
