@@ -326,7 +326,10 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/system/routerboard", "the trees are of CHR, which has no board; absent means none"),
     ("no manual page for interface/wifiwave2", "the manual is of a release that has `wifi` instead"),
     ("/ip/hotspot", "a package that the trees do not have; absent means none"),
-    ("/ip/ipsec/mode-config", "the trees that are kept leave it out; the manual has it, and absent means none"),
+    (
+        "/ip/ipsec/mode-config",
+        "the trees that are kept leave it out; the manual has it, and absent means none",
+    ),
     ("bytes, packets", "the counters that every firewall table prints; the manual names settings only"),
     ("not in the manual for ip/arp: DHCP", "the old spelling, as captured; the manual has the new one"),
 ];
