@@ -111,7 +111,8 @@ pub fn undone_on(
     house.fault(second, &json!({ "fault": "refuse_writes", "detail": "failure: no", "times": 9 }));
     let failure = apply(house, apply_tool, &plan).expect_err("the second router refuses");
     house.control("DELETE", &format!("/boxes/{}/faults", house.box_of(second)), None);
-    assert_eq!(failure["details"]["job_status"], "rolled_back", "{tool}: {failure}");
+    let job = house.call(As::Agent, "job_status", &json!({ "job_id": failure["details"]["job_id"] }));
+    assert_eq!(failure["details"]["job_status"], "rolled_back", "{tool}: {failure}\n{job:#}");
     assert!(house.writes(first) >= wrote + 2, "{tool}: nothing was applied, so nothing was undone");
     let after: Vec<_> = menus.iter().map(|menu| plain(house, first, menu)).collect();
     assert_eq!(before, after, "{tool}: not as it was");
