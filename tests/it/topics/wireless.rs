@@ -166,15 +166,25 @@ fn every_change_is_undone_to_the_letter() {
         let tune = json!({ "interface": radio, "band": band, "channel": channel, "tx_power": 9 });
         undone_on(&house, devices, "plan_wireless_rf_settings", &tune, APPLY, &menus);
         level(&house, devices, menu, &json!({ "name": "spare-wifi", "master-interface": radio }));
+    }
+}
+
+#[test]
+fn a_removed_ssid_is_put_back_with_its_bridge() {
+    for (devices, menu, radio, profile) in [
+        ([0, 2], NEW, "wifi1", "town"),
+        ([0, 2], OLD, "wlan1", "default"),
+        ([1, 3], NEW, "cap-wifi1", "town"),
+    ] {
+        // Fresh routers of one kind give the same ids.
+        let house = House::start(4);
         let guests = made_in(&house, &devices, menu, radio, profile, "bridge");
-        let removal = json!({ "ssid_id": guests });
-        undone_on(&house, devices, "plan_remove_wireless_ssid", &removal, APPLY, &menus);
-        // It came back under another id; one more round is for the other router as well.
-        let again = json!({ "ssid_id": record(&house, devices[0], menu, "guest-wifi")[".id"] });
-        let both = json!({ "device_ids": [house.device(devices[0])], "ssid_id": again["ssid_id"] });
-        carried_out(&house, "plan_remove_wireless_ssid", &both, APPLY);
-        let other = json!({ "device_ids": [house.device(devices[1])], "ssid_id": guests });
-        carried_out(&house, "plan_remove_wireless_ssid", &other, APPLY);
+        assert_eq!(record(&house, devices[1], menu, "guest-wifi")[".id"], guests);
+        let menus = [menu, "/interface/bridge/port"];
+        undone_on(&house, devices, "plan_remove_wireless_ssid", &json!({ "ssid_id": guests }), APPLY, &menus);
+        let back = record(&house, devices[0], menu, "guest-wifi");
+        assert_ne!(back[".id"], guests, "as it was, under another id");
+        assert_eq!(back["disabled"], "false", "{back}");
     }
 }
 
