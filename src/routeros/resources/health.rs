@@ -1,7 +1,7 @@
 //! `/system/health` of RouterOS 7: rows of name and value. Empty on CHR; a value may be a word.
 
 use crate::routeros::{
-    compat::{Field, Presence},
+    compat::{Field, Presence, Versions},
     resources::{Reading, Record},
     text::Untrusted,
     value::decimal,
@@ -18,7 +18,7 @@ pub struct Sensor {
 
 impl Reading for Sensor {
     const MENU: &'static str = "/system/health";
-    const PRESENCE: Presence = Presence::HARDWARE;
+    const PRESENCE: Presence = Presence::optional(Versions::ALL, "empty on virtual routers");
     const FIELDS: &'static [Field] = &[Field::must("name"), Field::may("value")];
 
     fn from_row(row: &Record<'_>) -> Self {
