@@ -53,6 +53,11 @@ fn annotations(def: &ToolDef) -> ToolAnnotations {
     if spec.open_world { hints } else { hints.open_world(false) }
 }
 
+/// Parameters of many tools whose names say it all, with the server's instructions: listed without a description.
+const TOLD_ONCE: [&str; 2] = ["device_id", "cursor"];
+/// Fields of every answer that was read from a router; the instructions tell them once.
+const READ_FROM_ROUTERS: [&str; 2] = ["transport", "fallback_used"];
+
 /// The parameters that a tool chooses by; those that all tools take are told once, in the server's instructions.
 fn params(whole: Value) -> Map<String, Value> {
     let Value::Object(mut schema) = wanted(whole) else { return Map::new() };
@@ -62,6 +67,9 @@ fn params(whole: Value) -> Map<String, Value> {
     let fields = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(fields) = fields.as_object_mut() {
         fields.remove("correlation_id");
+        for name in TOLD_ONCE {
+            fields.get_mut(name).and_then(Value::as_object_mut).map(|field| field.remove("description"));
+        }
     }
     schema
 }
@@ -95,8 +103,14 @@ fn wanted(schema: Value) -> Value {
             schema.insert("type".to_owned(), only);
         }
     }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    if schema.get("minLength") == Some(&json!(0)) {
+        schema.remove("minLength");
+    }
     let nothing = |value: &Value| match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         _ => false,
@@ -112,45 +126,48 @@ fn wanted(schema: Value) -> Value {
             *inner = wanted(inner.take());
         }
     }
+    if schema.contains_key("description") {
+        // What is said of the list is said of its items.
+        schema.get_mut("items").and_then(Value::as_object_mut).map(|items| items.remove("description"));
+    }
     Value::Object(schema)
 }
 
-/// The fields that an answer has, with their types; those of its rows; deeper ones by their kind only.
+/// The fields that an answer has, and the names in its rows.
 fn answer(whole: &Value) -> Map<String, Value> {
-    Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), named(whole, field))])
+    let fields =
+        properties(whole).into_iter().filter(|(name, _)| !READ_FROM_ROUTERS.contains(&name.as_str()));
+    let fields: Value = fields.map(|(name, schema)| (name, field(&schema))).collect();
+    Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), fields)])
 }
 
-/// The properties of a schema, each as `shown`.
-fn named(schema: &Value, shown: fn(&Value) -> Value) -> Value {
-    properties(schema).into_iter().map(|(name, field)| (name, shown(&field))).collect()
-}
-
+/// Its type where it has exactly one; what can be null is only named.
 fn field(schema: &Value) -> Value {
-    let Some(kinds) = kinds(schema) else { return json!({}) };
-    let mut out = Map::new();
-    let many = json!(kinds);
-    out.insert("type".to_owned(), if kinds.len() == 1 { many[0].clone() } else { many });
-    if !properties(schema).is_empty() {
-        out.insert("properties".to_owned(), named(schema, column));
+    let mut out = typed(schema);
+    if let Some(columns) = columns(schema) {
+        out.insert("properties".to_owned(), columns);
     }
-    if let Some(items) = branches(schema).into_iter().find_map(|branch| branch.get("items").cloned()) {
-        let mut item = column(&items);
-        if !properties(&items).is_empty() {
-            item["properties"] = named(&items, column);
+    if let Some(items) = branches(schema).into_iter().find_map(|branch| branch.get("items")) {
+        let mut item = typed(items);
+        if let Some(columns) = columns(items) {
+            item.insert("properties".to_owned(), columns);
         }
-        if item.as_object().is_some_and(|item| !item.is_empty()) {
-            out.insert("items".to_owned(), item);
+        if !item.is_empty() {
+            out.insert("items".to_owned(), item.into());
         }
     }
     Value::Object(out)
 }
 
-/// Its type where it has exactly one; a column that can be null is only named.
-fn column(schema: &Value) -> Value {
-    match kinds(schema).as_ref().map(|kinds| kinds.iter().collect::<Vec<_>>()).as_deref() {
-        Some([only]) => json!({ "type": only }),
-        _ => json!({}),
-    }
+fn typed(schema: &Value) -> Map<String, Value> {
+    let kinds = kinds(schema).filter(|kinds| kinds.len() == 1).unwrap_or_default();
+    kinds.into_iter().map(|kind| ("type".to_owned(), kind.into())).collect()
+}
+
+/// The names in a row or a part, without their types.
+fn columns(schema: &Value) -> Option<Value> {
+    let names = properties(schema);
+    (!names.is_empty()).then(|| names.into_iter().map(|(name, _)| (name, json!({}))).collect())
 }
 
 /// A schema and the alternatives in it.
@@ -223,6 +240,10 @@ mod tests {
                     { "type": "null" } ] },
                 "d": { "type": "object", "additionalProperties": { "type": ["string", "null"] }, "default": {} },
                 "e": { "type": "boolean", "default": true },
+                "f": { "type": ["string", "null"], "enum": ["x", null], "default": null },
+                "g": { "type": "array", "description": "All.", "items": { "type": "string", "minLength": 0, "description": "One." } },
+                "h": { "type": "boolean", "default": false },
+                "cursor": { "type": ["string", "null"], "description": "From `next_cursor`." },
                 "correlation_id": { "type": "string" },
             },
         });
@@ -234,6 +255,10 @@ mod tests {
                 "c": { "description": "Which.", "type": "string", "enum": ["x", "y"] },
                 "d": { "type": "object", "additionalProperties": { "type": "string" } },
                 "e": { "type": "boolean", "default": true },
+                "f": { "type": "string", "enum": ["x"] },
+                "g": { "type": "array", "description": "All.", "items": { "type": "string" } },
+                "h": { "type": "boolean" },
+                "cursor": { "type": "string" },
             },
         });
         assert_eq!(Value::Object(params(whole)), short);
@@ -255,19 +280,20 @@ mod tests {
                 "state": { "oneOf": [{ "const": "up" }, { "const": "down" }] },
                 "next": { "type": ["string", "null"], "format": "date-time" },
                 "unknown": true,
+                "transport": { "type": "string" },
             },
             "anyOf": [{ "properties": { "next": { "type": "integer" } } }],
         });
-        let columns = json!({ "id": { "type": "string" }, "comment": {}, "deep": { "type": "object" } });
+        let columns = json!({ "id": {}, "comment": {}, "deep": {} });
         let short = json!({
             "type": "object",
             "properties": {
                 "rows": { "type": "array", "items": { "type": "object", "properties": columns } },
-                "plan": { "type": ["null", "object"], "properties": columns },
+                "plan": { "properties": columns },
                 "names": { "type": "array", "items": { "type": "string" } },
                 "any": { "type": "array" },
                 "state": { "type": "string" },
-                "next": { "type": ["integer", "null", "string"] },
+                "next": {},
                 "unknown": {},
             },
         });

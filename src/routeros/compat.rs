@@ -125,6 +125,11 @@ impl Presence {
         Self { versions: Versions::ALL, absent_means_none: false, note: "", package: None, hardware: false };
     /// Boards, not virtual routers.
     pub const HARDWARE: Self = Self { hardware: true, ..Self::optional(Versions::ALL, "hardware only") };
+    /// Hotspots: in the base package until 7.13.
+    pub const HOTSPOT: Self = Self {
+        package: Some(("hotspot", Version::new(7, 13, 0))),
+        ..Self::optional(Versions::ALL, "the hotspot package from 7.13")
+    };
     /// The oldest Wi-Fi stack: in the base package until 7.13 (FACTS 2).
     pub const WIRELESS: Self = Self {
         package: Some(("wireless", Version::new(7, 13, 0))),

@@ -133,7 +133,6 @@ mod tests {
     use super::*;
     use crate::routeros::resources::{
         device_mode::DeviceMode,
-        health::Sensor,
         interface::Interface,
         routerboard::Routerboard,
         wifi::{Wave2, Wifi},
@@ -181,7 +180,7 @@ mod tests {
         for (hardware, is) in
             [(Some(true), Support::Yes), (Some(false), Support::No), (None, Support::Unknown)]
         {
-            assert_eq!(known("7.20.8", None, hardware).has(Sensor::PRESENCE), is);
+            assert_eq!(known("7.20.8", None, hardware).has(Routerboard::PRESENCE), is);
         }
     }
 

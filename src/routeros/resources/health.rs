@@ -18,8 +18,7 @@ pub struct Sensor {
 
 impl Reading for Sensor {
     const MENU: &'static str = "/system/health";
-    // A router without sensors has the menu, and nothing in it.
-    const PRESENCE: Presence = Presence::optional(Versions::ALL, "");
+    const PRESENCE: Presence = Presence::optional(Versions::ALL, "empty on virtual routers");
     const FIELDS: &'static [Field] = &[Field::must("name"), Field::may("value")];
 
     fn from_row(row: &Record<'_>) -> Self {

@@ -35,7 +35,7 @@ reading! {
 reading! {
     /// A hotspot.
     Hotspot in "/ip/hotspot",
-        PRESENCE = Presence::optional(Versions::ALL, "the hotspot package from 7.13"), PICKS = true;
+        PRESENCE = Presence::HOTSPOT, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Interface.
@@ -47,7 +47,7 @@ reading! {
 reading! {
     /// A profile of hotspot users.
     HotspotUserProfile in "/ip/hotspot/user/profile",
-        PRESENCE = Presence::optional(Versions::ALL, "the hotspot package from 7.13"), PICKS = true;
+        PRESENCE = Presence::HOTSPOT, PICKS = true;
     /// RouterOS's id.
     id: Untrusted = untrusted must ".id";
     /// Name.
