@@ -5,7 +5,7 @@ use events::operation::{Action, Expectation, FOUND, Operation, Property, Wanted,
 use crate::{
     changes::{
         Refused,
-        guard::Way,
+        guard::{self, Way},
         record::{Menu, configured, id_of, is_dynamic},
         span::{Span, matcher},
         wanted,
@@ -67,21 +67,22 @@ pub fn spelled(list_name: &str, address: &str) -> Result<String, Refused> {
     Err(Refused::param("address", "an IPv4 address, network, range, or a host name"))
 }
 
-/// Adds a member, or nothing when it is there. `rows` are the members with this list and address, `input` the rules of
-/// chain input.
+/// Adds a member, or nothing when it is there. `rows` are the members with this list and address, `rules` the
+/// filter rules.
 ///
 /// # Errors
 /// For a member that is there otherwise, a timeout that is none, and a list that a rule drops us by.
 pub fn add(
     rows: &[Row],
-    input: &[Row],
+    rules: &[Row],
     (list, address): (&str, &str),
     comment: &str,
     timeout: &str,
     way: &Way,
 ) -> Result<Option<Operation>, Refused> {
     if let Some(there) = rows.first() {
-        let same = there.get("comment").map_or("", String::as_str) == comment && timeout.is_empty();
+        let told = there.get("comment").map_or("", String::as_str);
+        let same = told == comment && timeout.is_empty() && !guard::disabled(there);
         if same && !is_dynamic(there) {
             return Ok(None);
         }
@@ -94,7 +95,7 @@ pub fn add(
     if !timeout.is_empty() && duration(timeout).is_none_or(|time| time.is_zero()) {
         return Err(Refused::param("timeout", "a time such as `30m`, `12h` or `1d12h`"));
     }
-    guard_list(input, list, address, way, "drop", &["drop", "reject", "tarpit"])?;
+    guard_list(rules, list, address, way)?;
     let mut known: Vec<Property> =
         vec![("list".to_owned(), list.to_owned()), ("address".to_owned(), address.to_owned())];
     if !comment.is_empty() {
@@ -121,12 +122,12 @@ pub fn add(
 /// For a list that a rule lets us in by, and what could not be put back.
 pub fn remove(
     rows: &[Row],
-    input: &[Row],
+    rules: &[Row],
     (list, address): (&str, &str),
     way: &Way,
 ) -> Result<Option<Operation>, Refused> {
     let Some(row) = rows.first() else { return Ok(None) };
-    guard_list(input, list, address, way, "let in", &["accept"])?;
+    guard_list(rules, list, address, way)?;
     let again = configured(&MENU, row)?;
     let known: Vec<Property> = again.iter().filter(|(name, _)| name != "timeout").cloned().collect();
     let which = which(list, address);
@@ -146,23 +147,27 @@ fn which(list: &str, address: &str) -> Which {
     Which::Find { by: known, narrow: by.to_vec(), except: Vec::new() }
 }
 
-/// A rule of chain input decides by this list, and the member is us.
-fn guard_list(
-    input: &[Row],
-    list: &str,
-    address: &str,
-    way: &Way,
-    does: &str,
-    actions: &[&str],
-) -> Result<(), Refused> {
-    let us = Span::parse(address).is_some_and(|span| way.from.iter().any(|from| span.contains(*from)));
-    let off = |row: &Row| row.get("disabled").is_some_and(|text| text == "true");
-    let by_list = |row: &&Row| row.get("src-address-list").is_some_and(|name| name == list) && !off(row);
-    let action = |row: &Row| row.get("action").map_or("accept", String::as_str).to_owned();
-    if us && input.iter().filter(by_list).any(|row| actions.contains(&action(row).as_str())) {
+/// No rule of the way into the router, or out of it, decides by this list about a member that is us or the router's own
+/// address, or may be.
+fn guard_list(rules: &[Row], list: &str, address: &str, way: &Way) -> Result<(), Refused> {
+    let names = |row: &&Row| {
+        ["src-address-list", "dst-address-list"].iter().any(|property| {
+            row.get(*property).is_some_and(|name| name.strip_prefix('!').unwrap_or(name) == list)
+        })
+    };
+    let decides = rules
+        .iter()
+        .filter(names)
+        .any(|row| !guard::disabled(row) && guard::decides(row) && guard::of_the_router(rules, row));
+    let may_be_us = match Span::parse(address) {
+        Some(span) => way.from.is_empty() || way.from.iter().chain([&way.to]).any(|own| span.contains(*own)),
+        // A name may mean any address.
+        None => true,
+    };
+    if decides && may_be_us {
         return Err(Refused::unsafe_operation(
-            format!("our own address is in `address`, and a rule of chain input would {does} by this list"),
-            "leave the appliance's address out of the range",
+            "a filter rule of the way into the router decides by this list, and `address` is, or may be, our own address",
+            "leave the appliance's and the router's address out of the range, and name addresses rather than hosts",
         ));
     }
     Ok(())
@@ -220,7 +225,22 @@ mod tests {
         let drops = [row("chain=input action=drop src-address-list=mcp-a")];
         assert_eq!(add(&[], &drops, at, "", "", &way()).unwrap_err().code, Code::UnsafeOperation);
         assert!(add(&[], &drops, ("mcp-a", "203.0.113.0/24"), "", "", &way()).is_ok());
-        let lets = [row("chain=input action=accept src-address-list=mcp-a")];
+        let lets = [row("chain=input action=accept src-address-list=mcp-a"), row("chain=input action=drop")];
+        for rule in [
+            "chain=input action=drop src-address-list=!mcp-a",
+            "chain=output action=drop dst-address-list=mcp-a",
+        ] {
+            assert_eq!(
+                add(&[], &[row(rule)], at, "", "", &way()).unwrap_err().code,
+                Code::UnsafeOperation,
+                "{rule}"
+            );
+        }
+        let named = ("mcp-a", "example.org");
+        assert_eq!(add(&[], &drops, named, "", "", &way()).unwrap_err().code, Code::UnsafeOperation);
+        assert!(
+            add(&[], &[row("chain=forward action=drop src-address-list=mcp-a")], at, "", "", &way()).is_ok()
+        );
         let there = [row(".id=*1 list=mcp-a address=198.51.100.0/24")];
         assert_eq!(remove(&there, &lets, at, &way()).unwrap_err().code, Code::UnsafeOperation);
     }

@@ -1,9 +1,9 @@
 //! Empties the cache of a router's resolver.
 
-use events::operation::{Action, Expectation, Operation, Which};
+use events::operation::{Action, Expectation, Operation, Property, Which};
 
 use crate::{
-    changes::record::id_of,
+    changes::wanted,
     routeros::{
         compat::Endpoint,
         port::Row,
@@ -30,7 +30,15 @@ pub fn flushed(rows: &[Row]) -> Vec<&Row> {
 pub fn flush(rows: &[Row]) -> Option<Operation> {
     let ttl = |row: &Row| row.get("ttl").and_then(|text| duration(text)).unwrap_or_default();
     let last = flushed(rows).into_iter().max_by_key(|row| ttl(row))?;
-    let which = || Which::Id(id_of(last).to_owned());
+    // By what it says: the router may give its id to the next name.
+    let told = |names: &[&str]| -> Vec<Property> {
+        names.iter().filter_map(|name| Some(((*name).to_owned(), last.get(*name)?.clone()))).collect()
+    };
+    let which = || Which::Find {
+        by: wanted(&told(&["name", "type", "data"])),
+        narrow: told(&["name"]),
+        except: Vec::new(),
+    };
     Some(Operation {
         action: Action::Command {
             menu: MENU.to_owned(),
@@ -51,13 +59,16 @@ mod tests {
     #[test]
     fn the_entry_that_would_stay_longest_tells() {
         let row = |id: &str, ttl: &str, fixed: &str| -> Row {
-            [(".id", id), ("ttl", ttl), ("static", fixed)]
+            [(".id", id), ("name", id), ("ttl", ttl), ("static", fixed)]
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
                 .collect()
         };
         let rows = [row("*1", "5m", "false"), row("*2", "1h", "false"), row("*3", "1d", "true")];
-        assert_eq!(flush(&rows).unwrap().expect_after.which, Which::Id("*2".into()));
+        let Which::Find { narrow, .. } = flush(&rows).unwrap().expect_after.which else {
+            panic!("found by name")
+        };
+        assert_eq!(narrow, [("name".to_owned(), "*2".to_owned())]);
         assert_eq!(flushed(&rows).len(), 2);
         assert_eq!(flush(&rows[2..]), None);
     }

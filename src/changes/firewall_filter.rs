@@ -272,17 +272,15 @@ fn proposal(
     for operation in &mut operations {
         let next = play(&now, &operation.action, FOUND);
         let touched = touched(operation);
-        operation.risky = guard::input_chain(way, &now, &next, &[&touched])?;
-        let in_input = |rows: &[Row]| {
-            rows.iter()
-                .any(|row| id_of(row) == touched && row.get("chain").is_some_and(|chain| chain == "input"))
-        };
-        input |= in_input(&now) || in_input(&next);
+        operation.risky = guard::own_way(way, &now, &next, &[&touched])?;
+        let way_in =
+            |rows: &[Row]| rows.iter().any(|row| id_of(row) == touched && guard::of_the_router(rows, row));
+        input |= way_in(&now) || way_in(&next);
         now = next;
     }
     let mut reasons = Vec::new();
     if input {
-        reasons.push("it is about chain input, the way into the router itself".to_owned());
+        reasons.push("it is about the way into the router itself, or out of it".to_owned());
     }
     if operations.iter().any(rejects) {
         reasons.push("its action is reject".to_owned());

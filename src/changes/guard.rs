@@ -25,7 +25,7 @@ pub struct Way {
     pub from: Vec<IpAddr>,
     /// True when `to` is one of the router's own addresses: nothing translates it on the way.
     pub direct: bool,
-    /// The interface that carries `to`, in RouterOS's name, where the router itself has that address.
+    /// The interface that we come in by, in RouterOS's name, where that is sure: it has `to`, and we are in its network.
     pub interface: Option<String>,
 }
 
@@ -47,11 +47,17 @@ impl Way {
                 .or_else(|| row.get("interface"))
                 .cloned()
         });
-        Self { to, port, from, direct: own.is_some(), interface }
+        // Only where we are in that address's own network do we surely come in by its interface.
+        let network = own.and_then(|row| row.get("address")).and_then(|text| Span::parse(text));
+        let on_link = !from.is_empty()
+            && network.is_some_and(|network| from.iter().all(|address| network.contains(*address)));
+        Self { to, port, from, direct: own.is_some(), interface: interface.filter(|_| on_link) }
     }
 }
 
-fn disabled(row: &Row) -> bool {
+/// Switched off.
+#[must_use]
+pub fn disabled(row: &Row) -> bool {
     row.get("disabled").is_some_and(|text| matches!(text.as_str(), "true" | "yes"))
 }
 
@@ -94,89 +100,175 @@ const HARMLESS: [&str; 13] = [
     "jump-target",
 ];
 
-/// Chain `input` as our requests meet it: can they get through, can they be dropped?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fate {
-    through: bool,
-    dropped: bool,
+/// One packet of ours: a request on its way in, or an answer on its way out.
+#[derive(Debug, Clone, Copy)]
+struct Packet<'a> {
+    way: &'a Way,
+    /// Us, where the router tells.
+    us: Option<IpAddr>,
+    /// `input` or `output`.
+    chain: &'static str,
+    /// `new` or `established`.
+    state: &'static str,
 }
+
+/// What can become of a packet in a chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Fate {
+    accepted: bool,
+    dropped: bool,
+    /// It can come to the end of the chain.
+    falls: bool,
+}
+
+impl Fate {
+    /// What nobody drops is accepted.
+    const fn through(self) -> bool {
+        self.accepted || self.falls
+    }
+}
+
+/// Chains in chains are followed so far; deeper ones may do anything.
+const DEEP: usize = 8;
 
 /// Would the rules, as they will be, cut our own way in? `touched` are the rules that differ.
 ///
 /// # Errors
-/// `unsafe_operation` when our requests would surely be dropped.
-pub fn input_chain(
+/// `unsafe_operation` when our requests, or the answers to them, would surely be dropped.
+pub fn own_way(
     way: &Way,
     before: &[Row],
     after: &[Row],
     touched: &[&str],
 ) -> Result<Option<String>, Refused> {
-    let (was, will) = (fate(way, before), fate(way, after));
-    if !will.through {
-        return Err(Refused::unsafe_operation(
-            format!("this would drop our own connection (TCP port {} in chain input)", way.port),
-            "put the rule after one that accepts our address, or narrow what it matches",
-        ));
+    // These rules are about IPv4.
+    if way.to.is_ipv6() {
+        return Ok(None);
     }
-    let meets_us = after
-        .iter()
-        .filter(|row| touched.contains(&id_of(row)))
-        .any(|row| in_input(row) && stops(row) && matches(way, row, false) != Matches::Never);
-    let risky = will.dropped && (!was.dropped || meets_us);
+    let us: Vec<Option<IpAddr>> =
+        if way.from.is_empty() { vec![None] } else { way.from.iter().copied().map(Some).collect() };
+    let kinds = [("input", "new"), ("input", "established"), ("output", "established")];
+    let mut risky = false;
+    for us in us {
+        for (chain, state) in kinds {
+            let packet = Packet { way, us, chain, state };
+            let (was, will) = (fate(&packet, before, chain, 0), fate(&packet, after, chain, 0));
+            if !will.through() && was.through() {
+                return Err(Refused::unsafe_operation(
+                    format!("this would drop our own connection (TCP port {}) in chain {chain}", way.port),
+                    "put the rule after one that accepts our address, or narrow what it matches",
+                ));
+            }
+            let meets = |rows: &[Row]| {
+                let chains = reached(rows, chain);
+                rows.iter().filter(|row| touched.contains(&id_of(row))).any(|row| {
+                    chains.contains(&chain_of(row))
+                        && !disabled(row)
+                        && decides(row)
+                        && matches(&packet, row) != Matches::Never
+                })
+            };
+            risky |= will.dropped && (!was.dropped || meets(before) || meets(after));
+        }
+    }
     Ok(risky.then(|| "it may drop our own connection to the router".to_owned()))
 }
 
-fn in_input(row: &Row) -> bool {
-    !disabled(row) && row.get("chain").is_some_and(|chain| chain == "input")
+/// The chains that packets to or from the router itself can come to.
+#[must_use]
+pub fn of_the_router(rows: &[Row], row: &Row) -> bool {
+    ["input", "output"].iter().any(|chain| reached(rows, chain).contains(&chain_of(row)))
 }
 
-fn stops(row: &Row) -> bool {
-    row.get("action").is_some_and(|action| matches!(action.as_str(), "drop" | "reject" | "tarpit"))
+fn chain_of(row: &Row) -> &str {
+    row.get("chain").map_or("", String::as_str)
 }
 
-fn fate(way: &Way, rules: &[Row]) -> Fate {
-    let mut fate = Fate { through: false, dropped: false };
-    for row in rules.iter().filter(|row| in_input(row)) {
-        let action = row.get("action").map_or("accept", String::as_str);
-        let stop = stops(row);
-        let accept = action == "accept";
-        // What a chain that is jumped to does is not followed: it may do either.
-        let jump = action == "jump";
-        if !(stop || accept || jump) {
-            continue;
-        }
-        match (matches(way, row, accept), jump) {
-            (Matches::Never, _) => {}
-            (_, true) => fate = Fate { through: true, dropped: true },
-            (Matches::Surely, _) if accept => return Fate { through: true, ..fate },
-            (Matches::Surely, _) => return Fate { dropped: true, ..fate },
-            (Matches::Perhaps, _) if accept => fate.through = true,
-            (Matches::Perhaps, _) => fate.dropped = true,
+/// A chain and those that it jumps to.
+fn reached<'a>(rows: &'a [Row], chain: &'a str) -> Vec<&'a str> {
+    let mut found = vec![chain];
+    let mut n = 0;
+    while let Some(from) = found.get(n).copied() {
+        n += 1;
+        let jumps = rows.iter().filter(|row| chain_of(row) == from && !disabled(row));
+        for target in jumps.filter_map(|row| row.get("jump-target")) {
+            if !found.contains(&target.as_str()) {
+                found.push(target);
+            }
         }
     }
-    Fate { through: true, ..fate }
+    found
 }
 
-fn matches(way: &Way, row: &Row, accept: bool) -> Matches {
+fn action_of(row: &Row) -> &str {
+    row.get("action").map_or("accept", String::as_str)
+}
+
+/// It ends a packet's way, or sends it elsewhere.
+#[must_use]
+pub fn decides(row: &Row) -> bool {
+    matches!(action_of(row), "accept" | "drop" | "reject" | "tarpit" | "jump" | "return")
+}
+
+fn fate(packet: &Packet<'_>, rules: &[Row], chain: &str, depth: usize) -> Fate {
+    if depth > DEEP {
+        return Fate { accepted: true, dropped: true, falls: true };
+    }
+    let mut fate = Fate::default();
+    let of_chain = rules.iter().filter(|row| chain_of(row) == chain && !disabled(row) && decides(row));
+    for row in of_chain {
+        let how = matches(packet, row);
+        if how == Matches::Never {
+            continue;
+        }
+        let sure = how == Matches::Surely;
+        match action_of(row) {
+            "accept" => fate.accepted = true,
+            "jump" => {
+                let target = row.get("jump-target").map_or("", String::as_str);
+                let inner = self::fate(packet, rules, target, depth + 1);
+                fate.accepted |= inner.accepted;
+                fate.dropped |= inner.dropped;
+                if inner.falls {
+                    continue;
+                }
+            }
+            "return" => fate.falls = true,
+            _ => fate.dropped = true,
+        }
+        if sure {
+            return fate;
+        }
+    }
+    Fate { falls: true, ..fate }
+}
+
+fn matches(packet: &Packet<'_>, row: &Row) -> Matches {
+    let Packet { way, us, chain, state } = packet;
+    let inward = *chain == "input";
+    let own = way.direct.then_some(way.to);
+    let (source, destination) = if inward { (*us, own) } else { (own, *us) };
+    let address = |value: &str, ours: Option<IpAddr>| match ours {
+        None => Matches::Perhaps,
+        Some(ours) => negated(value, |value| addresses(value, &[ours])),
+    };
     let mut all = Matches::Surely;
-    for (name, value) in
-        row.iter().filter(|(name, value)| !HARMLESS.contains(&name.as_str()) && !value.is_empty())
-    {
+    let told = row.iter().filter(|(name, value)| !HARMLESS.contains(&name.as_str()) && !value.is_empty());
+    for (name, value) in told {
         let one = match name.as_str() {
             "protocol" => negated(value, |value| Matches::when(matches!(value, "tcp" | "6"))),
-            "dst-port" => negated(value, |value| ports(value, way.port)),
-            "src-address" => match way.from.as_slice() {
-                [] => Matches::Perhaps,
-                from => negated(value, |value| addresses(value, from)),
-            },
-            "dst-address" if way.direct => negated(value, |value| addresses(value, &[way.to])),
-            "in-interface" => match &way.interface {
+            // Behind a translation the router sees another port than ours.
+            "dst-port" if inward && way.direct => negated(value, |value| ports(value, way.port)),
+            "src-port" if !inward && way.direct => negated(value, |value| ports(value, way.port)),
+            "src-address" => address(value, source),
+            "dst-address" => address(value, destination),
+            "in-interface" if inward => match &way.interface {
                 Some(own) => {
                     negated(value, |value| if value == own { Matches::Surely } else { Matches::Perhaps })
                 }
                 None => Matches::Perhaps,
             },
-            "connection-state" => states(value, accept),
+            "connection-state" => states(value, state),
             _ => Matches::Perhaps,
         };
         all = all.and(one);
@@ -225,13 +317,10 @@ fn addresses(value: &str, ours: &[IpAddr]) -> Matches {
     }
 }
 
-/// A connection of ours begins as `new` and goes on as `established`: both must be accepted, and dropping one is enough.
-fn states(value: &str, accept: bool) -> Matches {
+/// A connection of ours begins as `new` and goes on as `established`.
+fn states(value: &str, state: &str) -> Matches {
     let (value, not) = value.strip_prefix('!').map_or((value, false), |value| (value, true));
-    let named = |state: &str| value.split(',').any(|part| part.trim() == state) != not;
-    let (new, established) = (named("new"), named("established"));
-    let ours = if accept { new } else { new || established };
-    Matches::when(ours)
+    Matches::when(value.split(',').any(|part| part.trim() == state) != not)
 }
 
 /// Would taking away or switching off an address cut us off?
@@ -276,7 +365,7 @@ mod tests {
     }
 
     fn verdict(before: &[&str], after: &[&str], touched: &str) -> Result<Option<String>, Refused> {
-        input_chain(&way(), &rules(before), &rules(after), &[touched])
+        own_way(&way(), &rules(before), &rules(after), &[touched])
     }
 
     #[test]
@@ -289,6 +378,8 @@ mod tests {
             "chain=input action=drop src-address=!10.0.0.0/8",
             "chain=input action=drop connection-state=established",
             "chain=input action=drop in-interface=ether1",
+            "chain=output action=drop",
+            "chain=output action=drop protocol=tcp src-port=443 dst-address=198.51.100.9",
         ] {
             let error = verdict(&[], &[rule], "*0").unwrap_err();
             assert_eq!(error.code, crate::failure::Code::UnsafeOperation, "{rule}");
@@ -325,17 +416,58 @@ mod tests {
         for rule in [
             "chain=input action=drop src-address-list=blocked",
             "chain=input action=drop in-interface-list=WAN",
-            "chain=input action=jump jump-target=mine",
             "chain=input action=drop in-interface=bridge1",
+            "chain=output action=drop out-interface-list=WAN",
         ] {
             assert!(verdict(&[], &[rule], "*0").unwrap().is_some(), "{rule}");
         }
         let unknown = Way { from: vec![], ..way() };
         let rules = rules(&["chain=input action=drop src-address=10.0.0.0/8"]);
         assert!(
-            input_chain(&unknown, &[], &rules, &["*0"]).unwrap().is_some(),
+            own_way(&unknown, &[], &rules, &["*0"]).unwrap().is_some(),
             "the router does not tell who we are"
         );
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_must_pass() {
+        let known = "chain=input action=accept connection-state=established,related";
+        let fresh = "chain=input action=accept connection-state=new src-address=198.51.100.9";
+        let drop = "chain=input action=drop";
+        assert_eq!(verdict(&[known, fresh, drop], &[known, fresh, drop], ""), Ok(None));
+        assert!(
+            verdict(&[known, fresh, drop], &[fresh, drop], "*0").is_err(),
+            "our second packet is dropped"
+        );
+        assert!(verdict(&[known, fresh, drop], &[known, drop], "*1").is_err(), "our first packet is dropped");
+    }
+
+    #[test]
+    fn jumps_are_followed_and_what_they_lead_to_is_guarded() {
+        let jump = "chain=input action=jump jump-target=mine";
+        let (stop, back) = ("chain=mine action=drop", "chain=mine action=return");
+        assert!(verdict(&[stop], &[stop, jump], "*1").is_err());
+        assert_eq!(verdict(&[back, stop], &[back, stop, jump], "*2"), Ok(None), "it comes back");
+        assert!(verdict(&[jump], &[jump, stop], "*1").is_err(), "a rule of the chain that is jumped to");
+        let accept = "chain=input action=accept src-address=198.51.100.9";
+        let lan = "chain=input action=accept in-interface-list=LAN";
+        let listed = "chain=input action=drop src-address-list=bad";
+        let all = "chain=input action=drop";
+        let after = verdict(&[listed, accept, lan, all], &[listed, lan, all], "*1");
+        assert!(after.unwrap().is_some(), "the rule that surely saved us is gone");
+        let deep: Vec<Row> = rules(&["chain=input action=jump jump-target=input"]);
+        assert!(own_way(&way(), &[], &deep, &["*0"]).unwrap().is_some(), "a chain without an end");
+    }
+
+    #[test]
+    fn each_of_our_addresses_counts_and_a_translated_port_is_unknown() {
+        let both =
+            Way { from: vec!["198.51.100.9".parse().unwrap(), "203.0.113.5".parse().unwrap()], ..way() };
+        let drop = rules(&["chain=input action=drop src-address=203.0.113.5"]);
+        assert!(own_way(&both, &[], &drop, &["*0"]).is_err());
+        let behind = Way { direct: false, port: 8443, ..way() };
+        let web = rules(&["chain=input action=drop protocol=tcp dst-port=443"]);
+        assert!(own_way(&behind, &[], &web, &["*0"]).unwrap().is_some());
     }
 
     #[test]
@@ -351,7 +483,10 @@ mod tests {
         let addresses = [row(".id=*1 address=192.0.2.1/24 interface=ether1 actual-interface=bridge1")];
         let way = Way::of("192.0.2.1".parse().unwrap(), 443, &active, &addresses);
         assert_eq!(way.from, ["198.51.100.9".parse::<IpAddr>().unwrap()]);
-        assert_eq!((way.direct, way.interface.as_deref()), (true, Some("bridge1")));
+        assert_eq!((way.direct, way.interface.as_deref()), (true, None), "we come from elsewhere");
+        let near = [row("via=rest-api address=192.0.2.9")];
+        let on_link = Way::of("192.0.2.1".parse().unwrap(), 443, &near, &addresses);
+        assert_eq!(on_link.interface.as_deref(), Some("bridge1"));
         assert!(address_leaves(&way, &addresses[0]).is_err());
         assert!(address_leaves(&way, &row("address=203.0.113.1/24")).is_ok());
     }

@@ -47,7 +47,7 @@ pub fn add(
         .contains('/')
         .then(|| Span::parse(address))
         .flatten()
-        .filter(|span| !span.is_v6())
+        .filter(|span| !span.is_v6() && address.split('/').nth(1).is_some_and(plain_bits))
         .ok_or_else(|| {
             bad(format!("`{shown}` is no IPv4 address with its prefix length, such as 192.0.2.5/24"))
         })?;
@@ -60,7 +60,8 @@ pub fn add(
     for row in own.filter(on_it) {
         let Some(other) = row.get("address").and_then(|text| Span::parse(text)) else { continue };
         let told = row.get("comment").map_or("", String::as_str);
-        if row.get("address").is_some_and(|text| text == address) && told == comment {
+        if row.get("address").is_some_and(|text| text == address) && told == comment && !guard::disabled(row)
+        {
             return Ok(None);
         }
         if other.overlaps(&span) {
@@ -81,6 +82,11 @@ pub fn add(
         properties.push(("comment".to_owned(), comment.to_owned()));
     }
     Ok(Some(record::add(&MENU, rows, properties, None)))
+}
+
+/// A prefix length as RouterOS writes it.
+fn plain_bits(bits: &str) -> bool {
+    bits.bytes().all(|b| b.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'))
 }
 
 /// Removes an address.
@@ -126,9 +132,18 @@ mod tests {
     #[test]
     fn overlaps_and_what_is_no_host_are_refused() {
         let add = |address: &str, interface: &str| add(&table(), address, interface, "", &way());
-        for bad in
-            ["10.9.0.1", "10.9.0.0/24", "10.9.0.255/24", "x/24", "10.9.0.1/33", "2001:db8::1/64", "", "/"]
-        {
+        for bad in [
+            "10.9.0.1",
+            "10.9.0.0/24",
+            "10.9.0.255/24",
+            "x/24",
+            "10.9.0.1/33",
+            "2001:db8::1/64",
+            "",
+            "/",
+            "10.9.0.1/024",
+            "10.9.0.1/+24",
+        ] {
             assert_eq!(code(add(bad, "bridge")), Code::InvalidParams, "{bad}");
         }
         assert_eq!(code(add("10.7.3.1/24", "bridge")), Code::InvalidParams, "overlaps");
@@ -144,7 +159,10 @@ mod tests {
     #[test]
     fn our_own_way_is_guarded() {
         assert_eq!(code(add(&table(), "198.51.100.1/24", "bridge", "", &way())), Code::UnsafeOperation);
-        assert!(add(&table(), "198.51.100.1/24", "ether1", "", &way()).is_ok());
+        let near =
+            Way { from: vec!["192.0.2.9".parse().unwrap()], interface: Some("ether1".into()), ..way() };
+        assert!(add(&table(), "192.0.2.7/32", "ether2", "", &near).unwrap().is_some());
+        assert_eq!(code(add(&table(), "192.0.2.9/30", "ether2", "", &near)), Code::UnsafeOperation);
         assert_eq!(remove(&table(), "*1", &way()).unwrap_err().code, Code::UnsafeOperation);
         assert_eq!(remove(&table(), "*3", &way()).unwrap_err().code, Code::UnsafeOperation, "dynamic");
         assert_eq!(remove(&table(), "*9", &way()).unwrap_err().code, Code::NotFound);

@@ -20,7 +20,7 @@ impl Span {
         }
         let Some((address, bits)) = text.split_once('/') else { return text.parse().ok().map(Self::of) };
         let address = Self::of(address.parse().ok()?);
-        let bits: u32 = bits.parse().ok()?;
+        let bits: u32 = Some(bits).filter(|bits| bits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
         let width: u32 = if address.v6 { 128 } else { 32 };
         let host = width.checked_sub(bits)?;
         let mask = 1u128.checked_shl(host).map_or(u128::MAX, |size| size - 1);

@@ -50,9 +50,20 @@ impl Runner {
         let action = &found.map_or_else(|| action.clone(), |found| action.on_found(found));
         let begin =
             Command::BeginStep { job_id: job.job_id, step_id, undo, operation_sha256: action_digest(action) };
+        // The record that this step added, and no other that looks like it.
+        let added = step.observed.iter().find(|(name, _)| name == ".id").and_then(|(_, id)| id.as_deref());
+        let is_ours = |seen: &Seen| !undo || added.is_none() || seen.id() == added;
         match looked {
-            Ok(seen) if seen.matches(expected) && seen.is_of(action) => {
+            Ok(seen) if seen.matches(expected) && seen.is_of(action) && is_ours(&seen) => {
                 events::crash::point("runner.after_compare");
+            }
+            // An earlier try did it after all.
+            Ok(seen) if !undo && step.attempts > 0 && judge(operation, &seen) == Verdict::After => {
+                self.submit(begin).await?;
+                let observed = seen.reported(operation);
+                let report = settled(job, step, StepStatus::Applied, None, String::new(), observed);
+                self.submit(Command::SettleStep(report)).await?;
+                return Ok(true);
             }
             Ok(seen) if undo => {
                 // Somebody changed it since: nothing is undone blindly, only noted.
@@ -61,7 +72,7 @@ impl Runner {
                     Verdict::Before => (StepStatus::Undone, None),
                     _ => (StepStatus::Diverged, Some(Code::StepDiverged.as_str().to_owned())),
                 };
-                let observed = seen.observed(&operation.expect_after);
+                let observed = seen.reported(operation);
                 let report = settled(job, step, status, code, String::new(), observed);
                 self.submit(Command::SettleStep(report)).await?;
                 return Ok(true);
@@ -173,7 +184,7 @@ impl Runner {
                     (_, None) => Some(Code::DeviceRefused.as_str().to_owned()),
                     (_, Some(error)) => error_code(error),
                 };
-                settled(job, step, status, code, words, seen.observed(&operation.expect_after))
+                settled(job, step, status, code, words, seen.reported(operation))
             }
             Err(_) => {
                 let code = Some(Code::InDoubt.as_str().to_owned());

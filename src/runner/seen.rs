@@ -32,7 +32,7 @@ pub(super) enum Seen {
         /// Where it stands, where that was read.
         place: Option<Place>,
     },
-    /// Several records fit, so none can be told to be ours.
+    /// Several records fit, or ours is another now: none can be told to be it.
     Many,
 }
 
@@ -74,10 +74,11 @@ impl Seen {
             }
             Which::Id(_) | Which::Find { .. } => Ask::print(menu),
         };
+        let one_record = matches!(ask, Ask::Record { .. });
         let rows = match reader.read(device_id, ask, Priority::Job, READ_WITHIN).await {
             Ok(reply) => reply.rows,
             // A record that is gone is an answer; a menu that is gone is not.
-            Err(RouterError::Absent { status: 404, .. }) if *which != Which::Menu => Vec::new(),
+            Err(RouterError::Absent { status: 404, .. }) if one_record => Vec::new(),
             Err(error) => return Err(error),
         };
         if rows.iter().any(|row| !resources::looks_right(menu, row)) {
@@ -91,7 +92,13 @@ impl Seen {
             Which::Id(id) => Ok(Self::among(&rows, |row| id_of(row) == id, placed)),
             Which::Find { by, except, .. } => {
                 let meant = |row: &Row| shows(row, by) && !except.iter().any(|other| other == id_of(row));
-                Ok(Self::among(&rows, meant, placed))
+                let seen = Self::among(&rows, meant, placed);
+                // What was to be removed and is still there, changed by somebody, is not gone.
+                let still = |id: &String| rows.iter().any(|row| id_of(row) == id);
+                match (&seen, &operation.action) {
+                    (Self::Gone { .. }, Action::Remove { id, .. }) if still(id) => Ok(Self::Many),
+                    _ => Ok(seen),
+                }
             }
         }
     }
@@ -154,6 +161,15 @@ impl Seen {
         };
         let value = |name: &String| row.and_then(|row| row.get(name).cloned());
         expectation.properties.iter().map(|(name, _)| (name.clone(), value(name))).collect()
+    }
+
+    /// The same for a report, with the id of a record that was added: its undo is about no other.
+    pub(super) fn reported(&self, operation: &Operation) -> Vec<Wanted> {
+        let mut observed = self.observed(&operation.expect_after);
+        if let (Action::Add { .. }, Some(id)) = (&operation.action, self.id()) {
+            observed.push((".id".to_owned(), Some(id.to_owned())));
+        }
+        observed
     }
 }
 

@@ -89,8 +89,7 @@ impl Runner {
             StepStatus::Diverged => Some(Code::StepDiverged.as_str().to_owned()),
             _ => None,
         };
-        let report =
-            settled(job, step, status, code, step.detail.clone(), seen.observed(&operation.expect_after));
+        let report = settled(job, step, status, code, step.detail.clone(), seen.reported(operation));
         events::crash::point("settle.before_report");
         self.submit(Command::SettleStep(report)).await?;
         events::crash::point("settle.after_report");

@@ -163,7 +163,9 @@ impl Router<'_> {
                 .device(self.device_id)
         })?;
         R::one(&reply).map_err(|error| error.into_failure(self.device_id))?;
-        Ok(reply.rows.into_iter().next().unwrap_or_default())
+        let row = reply.rows.into_iter().next().unwrap_or_default();
+        self.has_plain_id(&row)?;
+        Ok(row)
     }
 
     /// A command that only looks. `R`'s menu is the command's path.

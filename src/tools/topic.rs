@@ -52,7 +52,21 @@ impl Router<'_> {
         let ask = Ask::Print { menu: R::MENU.to_owned(), properties: Vec::new(), filters: filters.collect() };
         let reply = self.ask(ask).await.map_err(|failure| self.explain::<R>(failure))?;
         R::all(&reply).map_err(|error| error.into_failure(self.device_id))?;
+        reply.rows.iter().try_for_each(|row| self.has_plain_id(row))?;
         Ok(reply.rows)
+    }
+
+    /// Ids of records go into requests and sentences: one that is none is not believed.
+    pub(super) fn has_plain_id(&self, row: &Row) -> Result<(), Failure> {
+        let plain = |id: &String| {
+            let digits = id.strip_prefix('*').unwrap_or_default();
+            (1..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        };
+        if row.get(".id").is_none_or(plain) {
+            return Ok(());
+        }
+        Err(Failure::new(Code::DeviceGarbled, "a record of this router has an id that is none")
+            .device(self.device_id))
     }
 
     /// Our own way to the router, as the router sees it.

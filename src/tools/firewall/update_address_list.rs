@@ -93,12 +93,12 @@ impl Tool for UpdateFirewallAddressList {
         let list_name = params.list_name.0;
         let address = change::spelled(&list_name, &params.address.0)?;
         let rows = router.rows::<AddressListEntry>(&[("list", &list_name), ("address", &address)]).await?;
-        let input = router.rows::<FilterRule>(&[("chain", "input")]).await?;
+        let rules = router.rows::<FilterRule>(&[]).await?;
         let way = router.way(&device).await?;
         let member = (list_name.as_str(), address.as_str());
         let operation = match params.action {
-            Action::Add => change::add(&rows, &input, member, &params.comment.0, &params.timeout.0, &way)?,
-            Action::Remove => change::remove(&rows, &input, member, &way)?,
+            Action::Add => change::add(&rows, &rules, member, &params.comment.0, &params.timeout.0, &way)?,
+            Action::Remove => change::remove(&rows, &rules, member, &way)?,
         };
         let risk = changes::risk(false, device.settings.environment);
         let operations = Vec::from_iter(operation);

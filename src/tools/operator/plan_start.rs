@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::principal::{Kind, allows},
     domain::plan,
-    failure::Failure,
+    failure::{Code, Failure},
     tools::{
         catalog,
         context::Cx,
@@ -63,11 +63,13 @@ impl Tool for PlanStart {
             Ok::<_, Failure>((plan.plan.tool.clone(), steps, devices))
         })?;
         // What a device allows may have been taken back since the plan was made.
-        if let Some(def) = catalog::find(&tool) {
-            for device in &devices {
-                allows(&def.spec.demand, device)?;
-                cx.policy().admit_topic(&def.spec.demand, device)?;
-            }
+        let Some(def) = catalog::find(&tool) else {
+            return Err(Failure::new(Code::PlanStale, "the tool that made this plan is no more")
+                .hint("propose the change again"));
+        };
+        for device in &devices {
+            allows(&def.spec.demand, device)?;
+            cx.policy().admit_topic(&def.spec.demand, device)?;
         }
         let job_id = cx.start(plan_id, steps, None).await?;
         Ok(Answer { plan_id, job_id, next_step: format!("appliance job watch {job_id}") })

@@ -50,6 +50,7 @@ impl Around {
         };
         let reply = router.ask(ask).await.map_err(|failure| router.explain::<Route>(failure))?;
         Route::all(&reply).map_err(|error| error.into_failure(router.device_id))?;
+        reply.rows.iter().try_for_each(|row| router.has_plain_id(row))?;
         Ok(Self { way, addresses, routes: reply.rows })
     }
 
