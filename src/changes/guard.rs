@@ -323,13 +323,50 @@ fn states(value: &str, state: &str) -> Matches {
     Matches::when(value.split(',').any(|part| part.trim() == state) != not)
 }
 
+/// The next hops of the active routes that lead to us.
+fn next_hops(way: &Way, routes: &[Row]) -> Vec<IpAddr> {
+    let leads_to_us = |row: &&Row| {
+        let destination = row.get("dst-address").and_then(|text| Span::parse(text));
+        let covers = |span: Span| way.from.is_empty() || way.from.iter().any(|from| span.contains(*from));
+        row.contains_key("active") && destination.is_some_and(covers)
+    };
+    let hops = routes.iter().filter(leads_to_us).flat_map(|row| {
+        let told = ["immediate-gw", "gateway"].iter().filter_map(|name| row.get(*name));
+        told.flat_map(|text| text.split(',')).filter_map(|hop| hop.split(['%', '@']).next()?.parse().ok())
+    });
+    hops.collect()
+}
+
+/// Would a new address draw the way to us over to another interface?
+///
+/// # Errors
+/// `unsafe_operation` when its network holds us, or the next hop of a route to us.
+pub fn address_comes(way: &Way, routes: &[Row], network: Span, interface: &str) -> Result<(), Refused> {
+    let elsewhere = way.interface.as_deref() != Some(interface);
+    if elsewhere && way.from.iter().any(|from| network.contains(*from)) {
+        return Err(Refused::unsafe_operation(
+            "our own address lies in that network: the router would answer us over that interface",
+            "choose a network that does not contain the appliance",
+        ));
+    }
+    if next_hops(way, routes).iter().any(|hop| network.contains(*hop)) {
+        return Err(Refused::unsafe_operation(
+            "the next hop of the route to us lies in that network: it would be looked for on that interface",
+            "choose a network that does not contain the router's gateway",
+        ));
+    }
+    Ok(())
+}
+
 /// Would taking away or switching off an address cut us off?
 ///
 /// # Errors
-/// `unsafe_operation` when the address we reach is it, or lies in its network.
-pub fn address_leaves(way: &Way, row: &Row) -> Result<(), Refused> {
+/// `unsafe_operation` when the address we reach is it, or lies in its network, or the next hop of a route to us does.
+pub fn address_leaves(way: &Way, routes: &[Row], row: &Row) -> Result<(), Refused> {
     let Some(network) = row.get("address").and_then(|text| Span::parse(text)) else { return Ok(()) };
-    let carries_us = network.contains(way.to) || way.from.iter().any(|from| network.contains(*from));
+    let carries_us = network.contains(way.to)
+        || way.from.iter().any(|from| network.contains(*from))
+        || next_hops(way, routes).iter().any(|hop| network.contains(*hop));
     if !carries_us || disabled(row) || is_dynamic(row) {
         return Ok(());
     }
@@ -487,7 +524,14 @@ mod tests {
         let near = [row("via=rest-api address=192.0.2.9")];
         let on_link = Way::of("192.0.2.1".parse().unwrap(), 443, &near, &addresses);
         assert_eq!(on_link.interface.as_deref(), Some("bridge1"));
-        assert!(address_leaves(&way, &addresses[0]).is_err());
-        assert!(address_leaves(&way, &row("address=203.0.113.1/24")).is_ok());
+        assert!(address_leaves(&way, &[], &addresses[0]).is_err());
+        let uplink = row("address=203.0.113.2/30");
+        assert!(address_leaves(&way, &[], &uplink).is_ok());
+        let routes =
+            [row("dst-address=0.0.0.0/0 gateway=203.0.113.1 immediate-gw=203.0.113.1%ether2 active=true")];
+        assert!(address_leaves(&way, &routes, &uplink).is_err(), "the next hop to us is there");
+        let network = Span::parse("203.0.113.0/29").unwrap();
+        assert!(address_comes(&way, &routes, network, "ether9").is_err());
+        assert!(address_comes(&way, &[], network, "ether9").is_ok());
     }
 }

@@ -33,9 +33,10 @@ pub const REMOVE: [Endpoint; 2] = [Endpoint::remove(MENU.path), MENU.restore()];
 ///
 /// # Errors
 /// For what is no host's address, for one that overlaps another of the same interface, and for a network that would draw
-/// our own way over to this interface.
+/// our own way over to this interface. `routes` are those that lead to us.
 pub fn add(
     rows: &[Row],
+    routes: &[Row],
     address: &str,
     interface: &str,
     comment: &str,
@@ -69,13 +70,7 @@ pub fn add(
                 .hint("list_ip_addresses shows it; choose a network of its own"));
         }
     }
-    let elsewhere = way.interface.as_deref() != Some(interface);
-    if elsewhere && way.from.iter().any(|from| span.contains(*from)) {
-        return Err(Refused::unsafe_operation(
-            "our own address lies in that network: the router would answer us over that interface",
-            "choose a network that does not contain the appliance",
-        ));
-    }
+    guard::address_comes(way, routes, span, interface)?;
     let mut properties =
         vec![("address".to_owned(), address.to_owned()), ("interface".to_owned(), interface.to_owned())];
     if !comment.is_empty() {
@@ -93,9 +88,9 @@ fn plain_bits(bits: &str) -> bool {
 ///
 /// # Errors
 /// `not_found`, and `unsafe_operation` when our own way lies in its network or RouterOS made it itself.
-pub fn remove(rows: &[Row], id: &str, way: &Way) -> Result<Operation, Refused> {
+pub fn remove(rows: &[Row], routes: &[Row], id: &str, way: &Way) -> Result<Operation, Refused> {
     let row = record::find(&MENU, rows, id, "address_id")?;
-    guard::address_leaves(way, row)?;
+    guard::address_leaves(way, routes, row)?;
     record::remove(&MENU, rows, row)
 }
 
@@ -131,7 +126,7 @@ mod tests {
 
     #[test]
     fn overlaps_and_what_is_no_host_are_refused() {
-        let add = |address: &str, interface: &str| add(&table(), address, interface, "", &way());
+        let add = |address: &str, interface: &str| add(&table(), &[], address, interface, "", &way());
         for bad in [
             "10.9.0.1",
             "10.9.0.0/24",
@@ -158,23 +153,23 @@ mod tests {
 
     #[test]
     fn our_own_way_is_guarded() {
-        assert_eq!(code(add(&table(), "198.51.100.1/24", "bridge", "", &way())), Code::UnsafeOperation);
+        assert_eq!(code(add(&table(), &[], "198.51.100.1/24", "bridge", "", &way())), Code::UnsafeOperation);
         let near =
             Way { from: vec!["192.0.2.9".parse().unwrap()], interface: Some("ether1".into()), ..way() };
-        assert!(add(&table(), "192.0.2.7/32", "ether2", "", &near).unwrap().is_some());
-        assert_eq!(code(add(&table(), "192.0.2.9/30", "ether2", "", &near)), Code::UnsafeOperation);
-        assert_eq!(remove(&table(), "*1", &way()).unwrap_err().code, Code::UnsafeOperation);
-        assert_eq!(remove(&table(), "*3", &way()).unwrap_err().code, Code::UnsafeOperation, "dynamic");
-        assert_eq!(remove(&table(), "*9", &way()).unwrap_err().code, Code::NotFound);
+        assert!(add(&table(), &[], "192.0.2.7/32", "ether2", "", &near).unwrap().is_some());
+        assert_eq!(code(add(&table(), &[], "192.0.2.9/30", "ether2", "", &near)), Code::UnsafeOperation);
+        assert_eq!(remove(&table(), &[], "*1", &way()).unwrap_err().code, Code::UnsafeOperation);
+        assert_eq!(remove(&table(), &[], "*3", &way()).unwrap_err().code, Code::UnsafeOperation, "dynamic");
+        assert_eq!(remove(&table(), &[], "*9", &way()).unwrap_err().code, Code::NotFound);
     }
 
     proptest! {
         #[test]
         fn there_and_back_again(n in 1u8..200, interface in select(&["ether1", "bridge", "ether2"][..]), comment in select(&["", "c"][..])) {
-            if let Ok(Some(operation)) = add(&table(), &format!("10.{n}.0.1/24"), interface, comment, &way()) {
+            if let Ok(Some(operation)) = add(&table(), &[], &format!("10.{n}.0.1/24"), interface, comment, &way()) {
                 there_and_back(&MENU, &table(), &[operation]);
             }
-            there_and_back(&MENU, &table(), &[remove(&table(), "*2", &way()).unwrap()]);
+            there_and_back(&MENU, &table(), &[remove(&table(), &[], "*2", &way()).unwrap()]);
         }
     }
 }

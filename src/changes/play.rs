@@ -66,7 +66,10 @@ pub(in crate::changes) mod laws {
     use events::operation::{Expectation, FOUND, Operation, Which};
 
     use super::*;
-    use crate::changes::record::{Menu, is_dynamic, place_of};
+    use crate::{
+        changes::record::{Menu, is_dynamic, place_of},
+        routeros::value::is_off,
+    };
 
     /// Plays operations and their undo, last first, and holds each expectation against the records on the way.
     ///
@@ -94,13 +97,12 @@ pub(in crate::changes) mod laws {
     }
 
     fn plain<'a>(menu: &Menu, rows: &'a [Row]) -> Vec<BTreeMap<&'a str, &'a str>> {
-        let off = |value: &str| matches!(value, "" | "false" | "no");
         // Dynamic rules come and go, so a place is one among the others.
         let mut plain: Vec<BTreeMap<&str, &str>> = rows
             .iter()
             .filter(|row| !menu.ordered || !is_dynamic(row))
             .map(|row| {
-                let told = row.iter().filter(|(name, value)| !menu.is_state(name) && !off(value));
+                let told = row.iter().filter(|(name, value)| !menu.is_state(name) && !is_off(name, value));
                 told.map(|(name, value)| (name.as_str(), value.as_str())).collect()
             })
             .collect();
@@ -112,8 +114,10 @@ pub(in crate::changes) mod laws {
 
     fn shows(row: &Row, wanted: &[(String, Option<String>)]) -> bool {
         let plain =
-            |text: Option<&str>| text.filter(|text| !matches!(*text, "" | "false" | "no")).map(str::to_owned);
-        wanted.iter().all(|(name, value)| plain(row.get(name).map(String::as_str)) == plain(value.as_deref()))
+            |name: &str, text: Option<&str>| text.filter(|text| !is_off(name, text)).map(str::to_owned);
+        wanted.iter().all(|(name, value)| {
+            plain(name, row.get(name).map(String::as_str)) == plain(name, value.as_deref())
+        })
     }
 
     fn found<'a>(rows: &'a [Row], expectation: &Expectation) -> Option<&'a Row> {

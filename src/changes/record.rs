@@ -10,7 +10,7 @@ use crate::{
     routeros::{
         compat::{Endpoint, Field},
         port::Row,
-        value::boolean,
+        value::{boolean, is_off},
     },
 };
 
@@ -98,9 +98,9 @@ pub fn configured(menu: &Menu, row: &Row) -> Result<Vec<Property>, Refused> {
 #[must_use]
 pub fn is_just(menu: &Menu, row: &Row, properties: &[Property]) -> bool {
     let told = |name: &str| properties.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    let shown = row.iter().filter(|(name, value)| !menu.is_state(name) && !off(value));
+    let shown = row.iter().filter(|(name, value)| !menu.is_state(name) && !is_off(name, value));
     let extra = shown.clone().any(|(name, value)| told(name) != Some(value));
-    let missing = properties.iter().any(|(name, value)| !off(value) && row.get(name) != Some(value));
+    let missing = properties.iter().any(|(name, value)| !is_off(name, value) && row.get(name) != Some(value));
     !is_dynamic(row) && !extra && !missing
 }
 
@@ -164,7 +164,7 @@ pub fn set(menu: &Menu, row: &Row, changes: &[Property]) -> Result<Vec<Operation
     let mut now = configured(menu, row)?;
     let same = |now: &[Property], (name, value): &Property| {
         let shown = now.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        shown == value || (off(shown) && off(value))
+        shown == value || (is_off(name, shown) && is_off(name, value))
     };
     let changed: Vec<&Property> = changes.iter().filter(|change| !same(&now, change)).collect();
     let absent = |now: &[Property], name: &str| !now.iter().any(|(n, v)| n == name && !v.is_empty());
@@ -282,8 +282,11 @@ fn like(menu: &Menu, rows: &[Row], properties: &[Property]) -> Which {
     let narrow: Vec<Property> =
         properties.iter().filter(|(name, _)| menu.narrow.contains(&name.as_str())).cloned().collect();
     let shows = |row: &&Row| {
-        let plain = |text: Option<&str>| text.filter(|text| !off(text)).map(str::to_owned);
-        by.iter().all(|(name, value)| plain(row.get(name).map(String::as_str)) == plain(value.as_deref()))
+        let plain =
+            |name: &str, text: Option<&str>| text.filter(|text| !is_off(name, text)).map(str::to_owned);
+        by.iter().all(|(name, value)| {
+            plain(name, row.get(name).map(String::as_str)) == plain(name, value.as_deref())
+        })
     };
     let except = rows.iter().filter(shows).map(|row| id_of(row).to_owned()).collect();
     Which::Find { by, narrow, except }
@@ -322,8 +325,4 @@ pub fn id_of(row: &Row) -> &str {
 #[must_use]
 pub fn is_dynamic(row: &Row) -> bool {
     row.get("dynamic").is_some_and(|text| text.is_empty() || boolean(text) == Some(true))
-}
-
-fn off(value: &str) -> bool {
-    matches!(value, "" | "false" | "no")
 }

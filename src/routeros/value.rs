@@ -269,6 +269,15 @@ impl JsonSchema for Version {
     }
 }
 
+/// Properties whose values are words of people: `no` is a word there.
+const WORDS: [&str; 6] = ["comment", "name", "ssid", "configuration.ssid", "log-prefix", "content"];
+
+/// Unset, empty and off are one: RouterOS leaves them out or not as it likes (FACTS 1.3).
+#[must_use]
+pub fn is_off(name: &str, value: &str) -> bool {
+    value.is_empty() || (matches!(value, "false" | "no") && !WORDS.contains(&name))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -11,7 +11,7 @@ use crate::routeros::{
     error::{Garble, RouterError},
     port::{Ask, Priority, Reader, Row},
     resources,
-    value::boolean,
+    value::{boolean, is_off},
 };
 
 /// One reading may take this long: routers with thousands of records need seconds for them.
@@ -183,15 +183,16 @@ fn is_dynamic(row: &Row) -> bool {
 
 /// Unset, empty and off are the same: RouterOS leaves them out or not as it likes (FACTS 1.3).
 fn shows(row: &Row, wanted: &[Wanted]) -> bool {
-    let plain =
-        |text: Option<&str>| text.filter(|text| !matches!(*text, "" | "false" | "no")).map(str::to_owned);
-    wanted.iter().all(|(name, wanted)| plain(row.get(name).map(String::as_str)) == plain(wanted.as_deref()))
+    let plain = |name: &str, text: Option<&str>| text.filter(|text| !is_off(name, text)).map(str::to_owned);
+    wanted.iter().all(|(name, wanted)| {
+        plain(name, row.get(name).map(String::as_str)) == plain(name, wanted.as_deref())
+    })
 }
 
 /// Nothing is set but what is expected, what may be, and what every record has.
 fn shows_no_more(row: &Row, expectation: &Expectation, others: &[String]) -> bool {
     let told = |name: &String| expectation.properties.iter().any(|(told, _)| told == name);
-    let set = row.iter().filter(|(_, value)| !matches!(value.as_str(), "" | "false" | "no"));
+    let set = row.iter().filter(|(name, value)| !is_off(name, value));
     set.map(|(name, _)| name).all(|name| name == ".id" || told(name) || others.contains(name))
 }
 
@@ -223,6 +224,13 @@ mod tests {
         assert!(seen(None).matches(&expectation(Some("no"))));
         assert!(!seen(Some("1.1.1.1")).matches(&expectation(None)));
         assert!(!Seen::Gone { count: None }.matches(&expectation(None)), "what is gone shows nothing");
+    }
+
+    #[test]
+    fn no_is_a_word_in_a_comment() {
+        let comment = |text: &str| vec![("comment".to_owned(), Some(text.to_owned()))];
+        assert!(!shows(&row(&[]), &comment("no")));
+        assert!(!shows(&row(&[("comment", "false")]), &[("comment".to_owned(), None)]));
     }
 
     #[test]

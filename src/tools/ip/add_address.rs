@@ -11,8 +11,8 @@ use crate::{
         change::Outcome,
         context::Cx,
         params::{DeviceRef, Text},
+        route::around::{AROUND, Around},
         tool::{Spec, Targets, Tool},
-        topic::WAY,
     },
 };
 
@@ -61,16 +61,21 @@ impl Tool for AddSecondaryIpAddress {
     .idempotent();
     type Params = Params;
     type Answer = Answer;
-    const USES: &'static [Endpoint] =
-        &[Endpoint::print::<IpAddress>(), WAY[0], changes::ip_address::ADD[0], changes::ip_address::ADD[1]];
+    const USES: &'static [Endpoint] = &[
+        Endpoint::print::<IpAddress>(),
+        AROUND[0],
+        AROUND[1],
+        changes::ip_address::ADD[0],
+        changes::ip_address::ADD[1],
+    ];
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
         let router = cx.router(&device.device_id);
-        let way = router.way(&device).await?;
-        let rows = router.rows::<IpAddress>(&[]).await?;
+        let around = Around::read(&router, &device, &[]).await?;
+        let (way, rows, routes) = around.parts();
         let (address, interface, comment) = (params.address.0, params.interface.0, params.comment.0);
-        let operation = changes::ip_address::add(&rows, &address, &interface, &comment, &way)?;
+        let operation = changes::ip_address::add(rows, routes, &address, &interface, &comment, way)?;
         let there = operation.is_none();
         let risk = changes::risk(false, device.settings.environment);
         let operations = Vec::from_iter(operation);

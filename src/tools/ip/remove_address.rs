@@ -12,8 +12,8 @@ use crate::{
         context::Cx,
         listing::RecordId,
         params::DeviceRef,
+        route::around::{AROUND, Around},
         tool::{Spec, Targets, Tool},
-        topic::WAY,
     },
 };
 
@@ -56,7 +56,8 @@ impl Tool for RemoveSecondaryIpAddress {
     type Answer = Answer;
     const USES: &'static [Endpoint] = &[
         Endpoint::print::<IpAddress>(),
-        WAY[0],
+        AROUND[0],
+        AROUND[1],
         changes::ip_address::REMOVE[0],
         changes::ip_address::REMOVE[1],
     ];
@@ -64,10 +65,10 @@ impl Tool for RemoveSecondaryIpAddress {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let device = cx.device(&params.device_id)?;
         let router = cx.router(&device.device_id);
-        let way = router.way(&device).await?;
-        let rows = router.rows::<IpAddress>(&[]).await?;
+        let around = Around::read(&router, &device, &[]).await?;
+        let (way, rows, routes) = around.parts();
         let id = &params.address_id.0;
-        let operation = changes::ip_address::remove(&rows, id, &way)?;
+        let operation = changes::ip_address::remove(rows, routes, id, way)?;
         let shown = |name: &str| {
             let row = rows.iter().find(|row| id_of(row) == id);
             Untrusted::new(row.and_then(|row| row.get(name)).map_or("", String::as_str))

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// What is asked for it.
-pub(super) const AROUND: [Endpoint; 3] = [Endpoint::query::<Route>(), WAY[0], WAY[1]];
+pub(in crate::tools) const AROUND: [Endpoint; 3] = [Endpoint::query::<Route>(), WAY[0], WAY[1]];
 
 /// Our own way, the router's addresses, and the routes to the destinations in question and to us.
-pub(super) struct Around {
+pub(in crate::tools) struct Around {
     way: Way,
     addresses: Vec<Row>,
     routes: Vec<Row>,
@@ -31,7 +31,7 @@ impl Around {
     ///
     /// # Errors
     /// As the router's error says; `device_garbled` when a record is not of its menu.
-    pub(super) async fn read(
+    pub(in crate::tools) async fn read(
         router: &Router<'_>,
         device: &Device,
         wanted: &[String],
@@ -69,6 +69,11 @@ impl Around {
         let wanted: Vec<String> =
             std::iter::once(own.clone()).chain(other.filter(|other| *other != own)).collect();
         Self::read(router, device, &wanted).await
+    }
+
+    /// Our own way, the router's addresses, and the routes that lead to us.
+    pub(in crate::tools) fn parts(&self) -> (&Way, &[Row], &[Row]) {
+        (&self.way, &self.addresses, &self.routes)
     }
 
     /// For the change.

@@ -1,7 +1,7 @@
 //! Tools about routes.
 
 mod apply_plan;
-mod around;
+pub(in crate::tools) mod around;
 mod distance;
 mod get;
 mod plan_add;
