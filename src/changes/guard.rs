@@ -3,7 +3,7 @@
 //! What surely cuts it is refused. What may cut it, as far as can be told from a reading, is marked risky, so that the
 //! approver sees it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::{
     changes::{
@@ -128,8 +128,8 @@ impl Fate {
     }
 }
 
-/// Chains in chains are followed so far; deeper ones may do anything.
-const DEEP: usize = 8;
+/// So many chains are followed; further ones may do anything.
+const CHAINS_MAX: usize = 256;
 
 /// Would the rules, as they will be, cut our own way in? `touched` are the rules that differ.
 ///
@@ -152,7 +152,7 @@ pub fn own_way(
     for us in us {
         for (chain, state) in kinds {
             let packet = Packet { way, us, chain, state };
-            let (was, will) = (fate(&packet, before, chain, 0), fate(&packet, after, chain, 0));
+            let (was, will) = (fate(&packet, before, chain), fate(&packet, after, chain));
             if !will.through() && was.through() {
                 return Err(Refused::unsafe_operation(
                     format!("this would drop our own connection (TCP port {}) in chain {chain}", way.port),
@@ -210,23 +210,37 @@ pub fn decides(row: &Row) -> bool {
     matches!(action_of(row), "accept" | "drop" | "reject" | "tarpit" | "jump" | "return")
 }
 
-fn fate(packet: &Packet<'_>, rules: &[Row], chain: &str, depth: usize) -> Fate {
-    if depth > DEEP {
+fn fate(packet: &Packet<'_>, rules: &[Row], chain: &str) -> Fate {
+    fate_in(packet, rules, chain, &mut BTreeMap::new())
+}
+
+/// Each chain is looked at once, however many jumps lead to it; one that leads to itself may do anything.
+fn fate_in<'a>(
+    packet: &Packet<'_>,
+    rules: &'a [Row],
+    chain: &'a str,
+    known: &mut BTreeMap<&'a str, Option<Fate>>,
+) -> Fate {
+    if let Some(known) = known.get(chain) {
+        return known.unwrap_or(Fate { accepted: true, dropped: true, falls: true });
+    }
+    if known.len() >= CHAINS_MAX {
         return Fate { accepted: true, dropped: true, falls: true };
     }
+    known.insert(chain, None);
     let mut fate = Fate::default();
+    let mut ends = false;
     let of_chain = rules.iter().filter(|row| chain_of(row) == chain && !disabled(row) && decides(row));
     for row in of_chain {
         let how = matches(packet, row);
         if how == Matches::Never {
             continue;
         }
-        let sure = how == Matches::Surely;
         match action_of(row) {
             "accept" => fate.accepted = true,
             "jump" => {
                 let target = row.get("jump-target").map_or("", String::as_str);
-                let inner = self::fate(packet, rules, target, depth + 1);
+                let inner = fate_in(packet, rules, target, known);
                 fate.accepted |= inner.accepted;
                 fate.dropped |= inner.dropped;
                 if inner.falls {
@@ -236,11 +250,14 @@ fn fate(packet: &Packet<'_>, rules: &[Row], chain: &str, depth: usize) -> Fate {
             "return" => fate.falls = true,
             _ => fate.dropped = true,
         }
-        if sure {
-            return fate;
+        if how == Matches::Surely {
+            ends = true;
+            break;
         }
     }
-    Fate { falls: true, ..fate }
+    fate.falls |= !ends;
+    known.insert(chain, Some(fate));
+    fate
 }
 
 fn matches(packet: &Packet<'_>, row: &Row) -> Matches {
@@ -494,6 +511,16 @@ mod tests {
         assert!(after.unwrap().is_some(), "the rule that surely saved us is gone");
         let deep: Vec<Row> = rules(&["chain=input action=jump jump-target=input"]);
         assert!(own_way(&way(), &[], &deep, &["*0"]).unwrap().is_some(), "a chain without an end");
+    }
+
+    #[test]
+    fn chains_that_all_lead_to_each_other_are_soon_looked_at() {
+        let named = |n: usize| if n == 0 { "input".to_owned() } else { format!("c{n}") };
+        let lines: Vec<String> = (0..400)
+            .map(|n| format!("chain={} action=jump jump-target={}", named(n / 20), named(n % 20)))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert!(verdict(&[], &lines, "*0").unwrap().is_some());
     }
 
     #[test]
