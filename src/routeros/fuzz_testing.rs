@@ -189,7 +189,8 @@ pub(crate) fn text(dice: &mut Dice<'_>) -> String {
             0 => text.push_str(dice.pick(TEXTS)),
             1 => text.insert_str(0, dice.pick(TEXTS)),
             2 => text.extend(char::from_u32(dice.word() % 0x11_0000)),
-            3 => text = text.repeat(1 + dice.below(40)),
+            // A list of these must still fit into one request.
+            3 => text = text.repeat((1 + dice.below(40)).min(1 + 8192 / text.len().max(1))),
             _ => {
                 let at = dice.below(text.len() + 1);
                 let cut = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
