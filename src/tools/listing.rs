@@ -46,11 +46,16 @@ impl<const DEFAULT: u32, const MAX: u32> JsonSchema for Limit<DEFAULT, MAX> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordId(pub String);
 
+/// A star and 1–16 hexadecimal digits.
+pub(super) fn is_record_id(text: &str) -> bool {
+    let digits = text.strip_prefix('*').unwrap_or_default();
+    (1..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 impl<'de> Deserialize<'de> for RecordId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix('*').unwrap_or_default();
-        if (1..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if is_record_id(&text) {
             return Ok(Self(text));
         }
         Err(de::Error::custom("RouterOS's id such as `*1F`, as lists show it"))

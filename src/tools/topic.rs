@@ -29,6 +29,7 @@ use crate::{
     tools::{
         asking,
         context::{Cx, Router},
+        listing::is_record_id,
         params::{DeviceRef, List, Text},
         tool::{Targets, Topic},
     },
@@ -58,11 +59,7 @@ impl Router<'_> {
 
     /// Ids of records go into requests and sentences: one that is none is not believed.
     pub(super) fn has_plain_id(&self, row: &Row) -> Result<(), Failure> {
-        let plain = |id: &String| {
-            let digits = id.strip_prefix('*').unwrap_or_default();
-            (1..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
-        };
-        if row.get(".id").is_none_or(plain) {
+        if row.get(".id").is_none_or(|id| is_record_id(id)) {
             return Ok(());
         }
         Err(Failure::new(Code::DeviceGarbled, "a record of this router has an id that is none")
