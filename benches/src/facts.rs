@@ -13,7 +13,7 @@ use events::{
     ids::{CallId, CommandId, CredentialId, DeviceId, JobId, Moment, PlanId, Seq, StepId, StoreId, WaveNo},
     job::{JobStarted, JobStatus, JobStatusChanged, StepLayout, StepSettled, StepStarted, StepStatus},
     operation::{Action, Expectation, Operation},
-    plan::{ApprovedBy, DevicePart, Plan, PlanApproved, PlanProposed, Risk, RiskLevel},
+    plan::{ApprovedBy, DevicePart, Origin, Plan, PlanApproved, PlanProposed, Risk, RiskLevel, Rollout},
     principal::{Actor, Door, Role},
     store::StoreCreated,
 };
@@ -175,6 +175,8 @@ fn change(number: u64, step: u64, n: u64) -> Outcome<Event> {
     let settled = "9.9.9.9,149.112.112.112";
     Ok(match step {
         0 => PlanProposed {
+            approvals_needed: 1,
+            origin: Origin::default(),
             plan: dns_plan(plan_id, device_id, settled),
             plan_hash: hash,
             by: agent(),
@@ -234,7 +236,17 @@ fn dns_plan(plan_id: PlanId, device_id: DeviceId, servers: &str) -> Plan {
         tool: "update_dns_servers".into(),
         summary: format!("set DNS servers of {device_id} to {servers}"),
         environment: Environment::Lab,
-        waves: vec![vec![DevicePart { device_id, operations: vec![operation], risk }]],
+        waves: vec![vec![DevicePart {
+            device_id,
+            operations: vec![operation],
+            risk,
+            bound_sha256: String::new(),
+            checks: Vec::new(),
+            dead_man: None,
+        }]],
         rollback_on_failure: true,
+        rollout: Rollout::default(),
+        undoes: Vec::new(),
+        reason: String::new(),
     }
 }

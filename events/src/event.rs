@@ -12,9 +12,12 @@ use crate::{
         CredentialErased, CredentialSet, DeviceAdded, DeviceEdited, DeviceIdentified, DeviceQuarantined,
         DeviceRemoved, DeviceStatusChanged, DeviceTrusted,
     },
+    gate::{DeadManSettled, DeadManStarted, GateJudged, GateSampled},
     ids::{CommandId, DeviceId, JobId, Moment, PlanId, Seq},
-    job::{JobStarted, JobStatusChanged, StepSettled, StepStarted},
-    plan::{PlanApproved, PlanExpired, PlanProposed, PlanRejected, PlanStale},
+    job::{
+        Direction, JobCancelRequested, JobDirected, JobStarted, JobStatusChanged, StepSettled, StepStarted,
+    },
+    plan::{AutoApprovalSwitched, PlanApproved, PlanExpired, PlanProposed, PlanRejected, PlanStale},
     principal::Actor,
     sample::HealthBatch,
     store::{AuditGap, StoreCreated},
@@ -108,15 +111,22 @@ registry! {
     106 version 1 Ledger  DeviceStatusChanged;
     107 version 1 Ledger  CredentialSet;
     108 version 1 Ledger  CredentialErased;
-    200 version 2 Ledger  PlanProposed;
+    200 version 3 Ledger  PlanProposed;
     201 version 1 Ledger  PlanApproved;
     202 version 1 Ledger  PlanRejected;
     203 version 1 Ledger  PlanExpired;
     204 version 1 Ledger  PlanStale;
+    205 version 1 Ledger  AutoApprovalSwitched;
     300 version 1 Ledger  JobStarted;
     301 version 1 Ledger  StepStarted;
     302 version 1 Ledger  StepSettled;
     303 version 1 Ledger  JobStatusChanged;
+    304 version 1 Ledger  JobCancelRequested;
+    305 version 1 Ledger  JobDirected;
+    306 version 1 Ledger  GateSampled;
+    307 version 1 Ledger  GateJudged;
+    308 version 1 Ledger  DeadManStarted;
+    309 version 1 Ledger  DeadManSettled;
     400 version 1 Ledger  TokenCreated;
     401 version 1 Ledger  TokenRevoked;
     402 version 1 Ledger  SignInRefused;
@@ -166,6 +176,10 @@ pub struct Subjects {
     pub job: Option<JobId>,
 }
 
+fn of_job(job_id: JobId, devices: Vec<DeviceId>) -> Subjects {
+    Subjects { devices, plan: None, job: Some(job_id) }
+}
+
 impl Event {
     /// What the event is about. Samples are not indexed.
     #[must_use]
@@ -176,6 +190,7 @@ impl Event {
             | Self::AuditGap(_)
             | Self::TokenCreated(_)
             | Self::TokenRevoked(_)
+            | Self::AutoApprovalSwitched(_)
             | Self::SignInRefused(_) => Subjects::default(),
             Self::DeviceAdded(e) => device(&e.device_id),
             Self::DeviceEdited(e) => device(&e.device_id),
@@ -211,6 +226,20 @@ impl Event {
             Self::JobStatusChanged(e) => {
                 Subjects { devices: Vec::new(), plan: Some(e.plan_id), job: Some(e.job_id) }
             }
+            Self::JobCancelRequested(e) => of_job(e.job_id, Vec::new()),
+            Self::JobDirected(e) => of_job(
+                e.job_id,
+                match &e.direction {
+                    Direction::Skip(device_id) => vec![device_id.clone()],
+                    _ => Vec::new(),
+                },
+            ),
+            Self::GateSampled(e) => {
+                of_job(e.job_id, e.devices.iter().map(|sample| sample.device_id.clone()).collect())
+            }
+            Self::GateJudged(e) => of_job(e.job_id, Vec::new()),
+            Self::DeadManStarted(e) => of_job(e.job_id, vec![e.device_id.clone()]),
+            Self::DeadManSettled(e) => of_job(e.job_id, vec![e.device_id.clone()]),
             Self::ToolCalled(e) => Subjects { devices: e.devices.clone(), ..Subjects::default() },
             Self::ToolDenied(e) => Subjects { devices: e.devices.clone(), ..Subjects::default() },
             Self::HealthBatch(_) => Subjects::default(),

@@ -15,12 +15,16 @@ use crate::{
         Environment, Identification, Purpose, Trust,
     },
     event::Event,
+    gate::{DeadManSettled, DeadManStarted, DeadManStatus, GateJudged, GateSample, GateSampled, Vitals},
     ids::{CallId, CredentialId, DeviceId, JobId, Moment, PlanId, StepId, StoreId, TokenId, WaveNo},
-    job::{JobStarted, JobStatus, JobStatusChanged, StepLayout, StepSettled, StepStarted, StepStatus},
+    job::{
+        Direction, JobCancelRequested, JobDirected, JobStarted, JobStatus, JobStatusChanged, StepLayout,
+        StepSettled, StepStarted, StepStatus,
+    },
     operation::{Action, Expectation, FOUND, Operation, Place, Which},
     plan::{
-        ApprovedBy, DevicePart, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected, PlanStale, Risk,
-        RiskLevel,
+        ApprovedBy, AutoApprovalSwitched, DeadMan, DevicePart, GatePolicy, Origin, Plan, PlanApproved,
+        PlanExpired, PlanProposed, PlanRejected, PlanStale, Precheck, Risk, RiskLevel, Rollout, Rung,
     },
     principal::{Actor, Door, Role},
     sample::{HealthBatch, HealthSample},
@@ -116,8 +120,35 @@ fn plan() -> Plan {
             device_id: r1(),
             operations: vec![operation(), added()],
             risk: Risk { score: 30, level: RiskLevel::Medium, reasons: vec!["one router".into()] },
+            bound_sha256: "cd".repeat(32),
+            checks: vec![Precheck { check: "health".into(), passed: false, note: "degraded".into() }],
+            dead_man: Some(DeadMan {
+                rung: Rung::Scheduler,
+                seconds: 180,
+                arm: Action::Add {
+                    menu: "/system/scheduler".into(),
+                    properties: vec![("name".into(), "appliance-undo-1".into())],
+                },
+                menu: "/system/scheduler".into(),
+                name: Some("appliance-undo-1".into()),
+            }),
         }]],
         rollback_on_failure: true,
+        rollout: Rollout {
+            pause_seconds: 60,
+            soak_seconds: 30,
+            gate: Some(GatePolicy {
+                cpu_percent: 80,
+                memory_percent: 85,
+                disk_percent: 86,
+                temperature_celsius: 70,
+                resolve: Some("example.net".into()),
+                ntp: true,
+            }),
+            without_dead_man: true,
+        },
+        undoes: vec![PlanId::from_u128(19)],
+        reason: "the new servers are slow".into(),
     }
 }
 
@@ -165,6 +196,12 @@ fn examples() -> Vec<Event> {
             plan_hash: hash.clone(),
             by: ada(),
             approval_token_sha256: hash.replace('0', "f"),
+            approvals_needed: 2,
+            origin: Origin {
+                call_id: Some(CallId::from_u128(52)),
+                correlation_id: "c2".into(),
+                client: "agent 1.0".into(),
+            },
             expires_at: at(86_400),
         }
         .into(),
@@ -179,6 +216,7 @@ fn examples() -> Vec<Event> {
         PlanRejected { plan_id, by: ada(), comment: "not today".into() }.into(),
         PlanExpired { plan_id }.into(),
         PlanStale { plan_id, device_id: r1() }.into(),
+        AutoApprovalSwitched { on: true, reason: "the audit is over".into() }.into(),
         JobStarted {
             job_id,
             plan_id,
@@ -206,6 +244,45 @@ fn examples() -> Vec<Event> {
         }
         .into(),
         JobStatusChanged { job_id, plan_id, status: JobStatus::Halted, reason: "gate".into() }.into(),
+        JobCancelRequested { job_id, by: ada(), reason: "wrong window".into() }.into(),
+        JobDirected { job_id, by: ada(), direction: Direction::Skip(r1()), reason: "in repair".into() }
+            .into(),
+        GateSampled {
+            job_id,
+            wave: WaveNo(2),
+            sample: 3,
+            devices: vec![GateSample {
+                device_id: r1(),
+                vitals: Some(Vitals {
+                    cpu_percent: 81,
+                    memory_percent: 40,
+                    disk_percent: 41,
+                    temperature_celsius: Some(-4),
+                    uptime_seconds: 70_000,
+                }),
+                problem: Some("not_resolved".into()),
+                notes: vec!["the clock is not synchronised yet".into()],
+            }],
+        }
+        .into(),
+        GateJudged {
+            job_id,
+            wave: WaveNo(2),
+            passed: true,
+            reasons: vec!["r1 was at 81 % CPU before".into()],
+        }
+        .into(),
+        DeadManStarted { job_id, device_id: r1(), attempt: 2, disarm: true, operation_sha256: hash.clone() }
+            .into(),
+        DeadManSettled {
+            job_id,
+            device_id: r1(),
+            status: DeadManStatus::Armed,
+            reference: Some("*126".into()),
+            code: Some("device_refused".into()),
+            detail: "failure: not allowed by device-mode".into(),
+        }
+        .into(),
         TokenCreated {
             token_id: TokenId::from_u128(40),
             label: "laptop".into(),
@@ -313,17 +390,33 @@ fn fixtures_cover_registry_and_decode() {
     }
 }
 
+/// What an older version did not know yet.
+fn forget(plan: &mut Plan) {
+    plan.rollout = Rollout { without_dead_man: true, ..Rollout::default() };
+    plan.undoes.clear();
+    plan.reason.clear();
+    for part in plan.waves.iter_mut().flatten() {
+        part.bound_sha256.clear();
+        part.checks.clear();
+        part.dead_man = None;
+    }
+}
+
 #[test]
-fn a_plan_of_version_1_means_the_same_today() {
-    let text = fs::read_to_string(folder().join("PlanProposed.v1.json")).unwrap();
-    let body = unhex(&serde_json::from_str::<Fixture>(&text).unwrap().body);
-    let raised = upcast::raise(upcast::STEPS, 200, 1, 2, &body).unwrap();
-    let Event::PlanProposed(mut old) = Event::decode_body(200, &raised).unwrap().unwrap() else {
-        panic!("a plan")
-    };
-    assert_eq!(old.plan.waves[0][0].operations, [operation()]);
-    old.plan.waves[0][0].operations.push(added());
-    assert_eq!(old.plan, plan());
+fn a_plan_of_an_older_version_means_the_same_today() {
+    for (version, later) in [(1, Some(added())), (2, None)] {
+        let text = fs::read_to_string(folder().join(format!("PlanProposed.v{version}.json"))).unwrap();
+        let body = unhex(&serde_json::from_str::<Fixture>(&text).unwrap().body);
+        let raised = upcast::raise(upcast::STEPS, 200, version, 3, &body).unwrap();
+        let Event::PlanProposed(mut old) = Event::decode_body(200, &raised).unwrap().unwrap() else {
+            panic!("a plan")
+        };
+        old.plan.waves[0][0].operations.extend(later);
+        let mut today = plan();
+        forget(&mut today);
+        assert_eq!(old.plan, today, "version {version}");
+        assert_eq!((old.approvals_needed, old.origin), (1, Origin::default()));
+    }
 }
 
 #[test]

@@ -145,3 +145,41 @@ pub struct JobStatusChanged {
     /// Why, in one line made by us.
     pub reason: String,
 }
+
+/// Somebody wants a job to end: devices that were begun are finished, no other is begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobCancelRequested {
+    /// Which job.
+    pub job_id: JobId,
+    /// Who.
+    pub by: Actor,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+/// What a person decided about a job that halted or is stuck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Try again what failed.
+    Retry,
+    /// Leave this device as it is, for good.
+    Skip(DeviceId),
+    /// Undo what was applied.
+    RollBack,
+    /// Go on with the next wave although a gate failed.
+    Resume,
+}
+
+/// A person decided how a job goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobDirected {
+    /// Which job.
+    pub job_id: JobId,
+    /// Who.
+    pub by: Actor,
+    /// What.
+    pub direction: Direction,
+    /// Why, in their words.
+    pub reason: String,
+}

@@ -7,7 +7,8 @@ use crate::{
     device::Environment,
     ids::{DeviceId, Moment, PlanId},
     operation::{Action, Expectation, Operation, Which},
-    plan::{DevicePart, Plan, PlanProposed, Risk},
+    plan::Risk,
+    plan_v2::{DevicePartV2, PlanProposedV2, PlanV2},
     principal::Actor,
 };
 
@@ -59,11 +60,11 @@ pub fn raise(body: &[u8]) -> Result<Vec<u8>, BodyError> {
     Ok(bincode::serde::encode_to_vec(proposed(old), CONFIG).expect("a plan is plain data"))
 }
 
-fn proposed(old: PlanProposedV1) -> PlanProposed {
+fn proposed(old: PlanProposedV1) -> PlanProposedV2 {
     let PlanV1 { plan_id, tool, summary, environment, waves, rollback_on_failure } = old.plan;
     let waves = waves.into_iter().map(|parts| parts.into_iter().map(part).collect()).collect();
-    PlanProposed {
-        plan: Plan { plan_id, tool, summary, environment, waves, rollback_on_failure },
+    PlanProposedV2 {
+        plan: PlanV2 { plan_id, tool, summary, environment, waves, rollback_on_failure },
         plan_hash: old.plan_hash,
         by: old.by,
         approval_token_sha256: old.approval_token_sha256,
@@ -71,9 +72,9 @@ fn proposed(old: PlanProposedV1) -> PlanProposed {
     }
 }
 
-fn part(old: DevicePartV1) -> DevicePart {
+fn part(old: DevicePartV1) -> DevicePartV2 {
     let operations = old.operations.into_iter().map(operation).collect();
-    DevicePart { device_id: old.device_id, operations, risk: old.risk }
+    DevicePartV2 { device_id: old.device_id, operations, risk: old.risk }
 }
 
 fn operation(old: OperationV1) -> Operation {

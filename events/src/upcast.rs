@@ -42,7 +42,10 @@ pub enum UpcastError {
 }
 
 /// Every step there ever was.
-pub const STEPS: &[Step] = &[Step { type_id: 200, from: 1, raise: crate::plan_v1::raise }];
+pub const STEPS: &[Step] = &[
+    Step { type_id: 200, from: 1, raise: crate::plan_v1::raise },
+    Step { type_id: 200, from: 2, raise: crate::plan_v2::raise },
+];
 
 /// Raises `body` from version `found` to version `wanted`; borrows it when there is nothing to do.
 ///

@@ -115,11 +115,18 @@ pub struct Approval {
     pub start_within_minutes: u32,
     /// Who approves plans of `lab` devices. Default `person`.
     pub lab: LabApproval,
+    /// Plans of high risk need two named approvers. Default false.
+    pub two_approvers_for_high_risk: bool,
 }
 
 impl Default for Approval {
     fn default() -> Self {
-        Self { wait_hours: 24, start_within_minutes: 15, lab: LabApproval::Person }
+        Self {
+            wait_hours: 24,
+            start_within_minutes: 15,
+            lab: LabApproval::Person,
+            two_approvers_for_high_risk: false,
+        }
     }
 }
 
@@ -361,6 +368,7 @@ impl Config {
             approval_wait_s: i64::from(self.approval.wait_hours) * 3600,
             start_within_s: i64::from(self.approval.start_within_minutes) * 60,
             lab_self_approval: self.approval.lab == LabApproval::Requester,
+            two_approvers_for_high_risk: self.approval.two_approvers_for_high_risk,
         }
     }
 

@@ -149,10 +149,15 @@ impl Appliance {
         };
         let corridor = Corridor::new(Arc::new(shared));
         let stop = CancellationToken::new();
-        let runner = Runner::new(engine.clone(), Arc::new(Arc::clone(&lanes)), Arc::new(lanes), stop.clone());
+        let runner = Runner::new(
+            Arc::new(engine.clone()),
+            Arc::new(Arc::clone(&lanes)),
+            Arc::new(lanes),
+            stop.clone(),
+        );
         let mut chores = tokio::task::JoinSet::new();
         // Jobs that a crash left behind are settled first of all.
-        chores.spawn(runner.run());
+        chores.spawn(runner.run(engine.clone()));
         chores.spawn(expire_plans(engine.clone(), stop.clone()));
         Ok(Self { config: config.clone(), corridor, engine, running, stop, chores, conformance: false })
     }

@@ -7,6 +7,7 @@ mod bridge_guard_tests;
 pub mod bridge_port;
 pub mod bridge_settings;
 pub mod comment;
+pub mod dead_man;
 pub mod dhcp;
 pub mod dhcp_create;
 #[cfg(test)]

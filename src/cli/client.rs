@@ -105,6 +105,7 @@ impl Client {
                     principal: (**principal).clone(),
                     tool: tool.to_owned(),
                     params,
+                    client: "appliance command line".into(),
                     cancel: cancel.clone(),
                     progress: None,
                 };

@@ -179,6 +179,7 @@ async fn call(house: &Appliance, tool: &str, params: Value) -> Result<Value, Fai
         principal: owner(),
         tool: tool.to_owned(),
         params,
+        client: "appliance demo".into(),
         cancel: CancellationToken::new(),
         progress: None,
     };

@@ -4,6 +4,7 @@
 //! no randomness, no disk, no router: the caller brings `now` and every id.
 
 pub mod device;
+pub mod gate;
 pub mod job;
 pub mod plan;
 pub mod token;
@@ -23,9 +24,10 @@ use events::{
     device::{DeviceSettings, DeviceStatus, Identification, Purpose, Trust},
     event::{Envelope, Event, Keep},
     fold::Fold,
-    ids::{CommandId, CredentialId, DeviceId, JobId, Moment, PlanId, Seq, StepId, StoreId, TokenId},
-    job::{JobStatus, StepSettled},
-    plan::Plan,
+    gate::{DeadManSettled, GateSample},
+    ids::{CommandId, CredentialId, DeviceId, JobId, Moment, PlanId, Seq, StepId, StoreId, TokenId, WaveNo},
+    job::{Direction, JobStatus, StepSettled},
+    plan::{AutoApprovalSwitched, Origin, Plan},
     principal::Actor,
     sample::HealthBatch,
     store::AuditGap,
@@ -65,11 +67,18 @@ pub struct Rules {
     pub start_within_s: i64,
     /// In `lab`, the requester may approve their own plan (still never over MCP).
     pub lab_self_approval: bool,
+    /// Plans of high risk need two named persons.
+    pub two_approvers_for_high_risk: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { approval_wait_s: 24 * 3600, start_within_s: 15 * 60, lab_self_approval: false }
+        Self {
+            approval_wait_s: 24 * 3600,
+            start_within_s: 15 * 60,
+            lab_self_approval: false,
+            two_approvers_for_high_risk: false,
+        }
     }
 }
 
@@ -171,6 +180,8 @@ pub enum Command {
         approval_token_sha256: String,
         /// The rule of the configuration that approves it at once, if one does.
         policy: Option<String>,
+        /// The call that it comes from.
+        origin: Origin,
     },
     /// Approve a plan.
     ApprovePlan {
@@ -237,6 +248,60 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Arm a router's timed undo, or disarm it: the intent.
+    BeginDeadMan {
+        /// Which job.
+        job_id: JobId,
+        /// Which device.
+        device_id: DeviceId,
+        /// Disarm it.
+        disarm: bool,
+        /// SHA-256 of what will be sent.
+        operation_sha256: String,
+    },
+    /// Say what became of it, as read from the device.
+    SettleDeadMan(DeadManSettled),
+    /// Record a look at the devices of a wave.
+    RecordGate {
+        /// Which job.
+        job_id: JobId,
+        /// Which wave.
+        wave: WaveNo,
+        /// 0 before it, then 1 to 3.
+        sample: u8,
+        /// Each device.
+        devices: Vec<GateSample>,
+    },
+    /// Have the gate of a wave judged by the rules.
+    JudgeGate {
+        /// Which job.
+        job_id: JobId,
+        /// Which wave.
+        wave: WaveNo,
+    },
+    /// End a job: one that runs finishes the devices in hand first.
+    CancelJob {
+        /// Which job.
+        job_id: JobId,
+        /// Why.
+        reason: String,
+    },
+    /// Say how a job that stands goes on.
+    DirectJob {
+        /// Which job.
+        job_id: JobId,
+        /// What.
+        direction: Direction,
+        /// Why.
+        reason: String,
+    },
+    /// Stop approval by trusted workflows, or allow it again.
+    SwitchAutoApproval {
+        /// Allow it.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
     /// Make a token's record.
     CreateToken(TokenCreated),
     /// End a token.
@@ -275,6 +340,8 @@ pub struct State {
     pub jobs: BTreeMap<JobId, job::JobState>,
     /// Which job holds a device.
     pub leases: BTreeMap<DeviceId, JobId>,
+    /// A person stopped approval by trusted workflows.
+    pub auto_approval_stopped: bool,
     /// Token records by id.
     pub tokens: BTreeMap<TokenId, token::Token>,
     /// The first event of each recent command, for answering a repetition.
@@ -310,8 +377,8 @@ pub fn decide(
         Command::ObserveDevice { device_id, status, reason } => {
             device::observe(state, device_id, status, reason)
         }
-        Command::ProposePlan { plan, approval_token_sha256, policy } => {
-            plan::propose(state, rules, actor, *plan, approval_token_sha256, policy, at)
+        Command::ProposePlan { plan, approval_token_sha256, policy, origin } => {
+            plan::propose(state, rules, actor, *plan, approval_token_sha256, policy, origin, at)
         }
         Command::ApprovePlan { plan_id, plan_hash, comment, personal } => {
             plan::approve(state, rules, actor, plan_id, &plan_hash, comment, personal, at)
@@ -326,7 +393,23 @@ pub fn decide(
         Command::BeginStep { job_id, step_id, undo, operation_sha256 } => {
             job::begin_step(state, rules, job_id, step_id, undo, operation_sha256, at)
         }
-        Command::SettleStep(settled) => job::settle_step(state, settled),
+        Command::SettleStep(settled) => job::settle_step(state, settled, at),
+        Command::BeginDeadMan { job_id, device_id, disarm, operation_sha256 } => {
+            job::begin_dead_man(state, job_id, &device_id, disarm, operation_sha256)
+        }
+        Command::SettleDeadMan(settled) => job::settle_dead_man(state, settled, at),
+        Command::RecordGate { job_id, wave, sample, devices } => {
+            job::record_gate(state, job_id, wave, sample, devices)
+        }
+        Command::JudgeGate { job_id, wave } => job::judge_gate(state, job_id, wave),
+        Command::CancelJob { job_id, reason } => job::cancel(state, actor, job_id, reason),
+        Command::DirectJob { job_id, direction, reason } => {
+            job::direct(state, actor, job_id, direction, reason)
+        }
+        Command::SwitchAutoApproval { on, reason } if on == state.auto_approval_stopped => {
+            Ok(vec![AutoApprovalSwitched { on, reason }.into()])
+        }
+        Command::SwitchAutoApproval { .. } => Ok(Vec::new()),
         Command::StalePlan { job_id, device_id } => job::stale(state, job_id, device_id),
         Command::SetJobStatus { job_id, status, reason } => job::set_status(state, job_id, status, reason),
         Command::CreateToken(created) => token::create(state, created, at),
@@ -341,7 +424,7 @@ pub fn decide(
 
 impl Fold for State {
     const NAME: &'static str = "state";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn apply(&mut self, envelope: &Envelope) {
         let at = envelope.at;
@@ -376,10 +459,17 @@ impl Fold for State {
             | Event::PlanRejected(_)
             | Event::PlanExpired(_)
             | Event::PlanStale(_) => plan::apply(self, &envelope.event, at),
+            Event::AutoApprovalSwitched(e) => self.auto_approval_stopped = !e.on,
             Event::JobStarted(_)
             | Event::StepStarted(_)
             | Event::StepSettled(_)
-            | Event::JobStatusChanged(_) => job::apply(self, &envelope.event, at),
+            | Event::JobStatusChanged(_)
+            | Event::JobCancelRequested(_)
+            | Event::JobDirected(_)
+            | Event::GateSampled(_)
+            | Event::GateJudged(_)
+            | Event::DeadManStarted(_)
+            | Event::DeadManSettled(_) => job::apply(self, &envelope.event, at),
             Event::TokenCreated(_) | Event::TokenRevoked(_) => token::apply(self, &envelope.event),
         }
         self.commands.entry(envelope.command_id).or_insert(envelope.seq);

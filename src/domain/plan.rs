@@ -1,10 +1,13 @@
 //! Rules about plans and approval: what is approved is a hash; who approves is another, named person, or a policy.
 
+use std::sync::Arc;
+
 use events::{
     event::Event,
     ids::{JobId, Moment, PlanId},
+    job::JobStatus,
     operation::{Operation, Which},
-    plan::{ApprovedBy, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected},
+    plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected, RiskLevel},
     principal::{Actor, Role},
 };
 use schemars::JsonSchema;
@@ -67,11 +70,22 @@ impl PlanStatus {
     }
 }
 
+/// One yes to a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: ApprovedBy,
+    /// When.
+    pub at: Moment,
+    /// In their words.
+    pub comment: String,
+}
+
 /// A plan as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanState {
     /// The plan, immutable.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// What an approver approves.
     pub plan_hash: String,
     /// Who proposed it.
@@ -84,10 +98,18 @@ pub struct PlanState {
     pub status: PlanStatus,
     /// Unapproved, it ends then; approved, it must start before then.
     pub expires_at: Moment,
-    /// Who approved it, and when.
-    pub approved: Option<(ApprovedBy, Moment)>,
+    /// How many named persons must approve it.
+    pub approvals_needed: u8,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
+    /// The call that it comes from.
+    pub origin: Origin,
     /// The job that carries it out.
     pub job_id: Option<JobId>,
+    /// When its job ended.
+    pub ended_at: Option<Moment>,
+    /// While a plan that reverses this one is carried out: where it stood before.
+    pub before_undo: Option<PlanStatus>,
 }
 
 impl PlanState {
@@ -119,6 +141,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is one independent fact that a proposal is made of")]
 pub(super) fn propose(
     state: &State,
     rules: &Rules,
@@ -126,6 +149,7 @@ pub(super) fn propose(
     plan: Plan,
     approval_token_sha256: String,
     policy: Option<String>,
+    origin: Origin,
     at: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     if state.plans.contains_key(&plan.plan_id) {
@@ -167,11 +191,15 @@ pub(super) fn propose(
     }
     let plan_id = plan.plan_id;
     let plan_hash = hash(&plan);
+    let high = parts.iter().any(|part| part.risk.level == RiskLevel::High);
+    let approvals_needed = if high && rules.two_approvers_for_high_risk { 2 } else { 1 };
     let proposed = PlanProposed {
         plan,
         plan_hash: plan_hash.clone(),
         by: actor.clone(),
         approval_token_sha256,
+        approvals_needed,
+        origin,
         expires_at: at.plus_secs(rules.approval_wait_s),
     };
     let mut events: Vec<Event> = vec![proposed.into()];
@@ -243,6 +271,16 @@ pub(super) fn approve(
     if !lab_self {
         named_approver(actor, personal)?;
     }
+    let again = plan.approvals.iter().any(|approval| match &approval.by {
+        ApprovedBy::Person(person) => person.name == actor.name || person.label == actor.label,
+        ApprovedBy::Policy(_) => false,
+    });
+    if again {
+        return Err(Refusal::new(
+            Code::PlanAlreadyApproved,
+            format!("you approved {plan_id} already; it needs another person as well"),
+        ));
+    }
     if own && !lab_self {
         return Err(Refusal::new(
             Code::SelfApproval,
@@ -296,28 +334,63 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
             state.plans.insert(
                 e.plan.plan_id,
                 PlanState {
-                    plan: e.plan.clone(),
+                    plan: Arc::new(e.plan.clone()),
                     plan_hash: e.plan_hash.clone(),
                     by: e.by.clone(),
                     proposed_at: at,
                     approval_token_sha256: e.approval_token_sha256.clone(),
                     status: PlanStatus::Pending,
                     expires_at: e.expires_at,
-                    approved: None,
+                    approvals_needed: e.approvals_needed,
+                    approvals: Vec::new(),
+                    origin: e.origin.clone(),
                     job_id: None,
+                    ended_at: None,
+                    before_undo: None,
                 },
             );
         }
         Event::PlanApproved(e) => change(state, e.plan_id, |plan| {
-            plan.status = PlanStatus::Approved;
-            plan.approved = Some((e.by.clone(), at));
-            plan.expires_at = e.start_before;
+            plan.approvals.push(Approval { by: e.by.clone(), at, comment: e.comment.clone() });
+            let by_policy = matches!(e.by, ApprovedBy::Policy(_));
+            if by_policy || plan.approvals.len() >= usize::from(plan.approvals_needed) {
+                plan.status = PlanStatus::Approved;
+                plan.expires_at = e.start_before;
+            }
         }),
         Event::PlanRejected(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Rejected),
         Event::PlanExpired(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Expired),
         Event::PlanStale(e) => change(state, e.plan_id, |plan| plan.status = PlanStatus::Stale),
         _ => {}
     }
+}
+
+/// The plans that a plan reverses, while it is carried out.
+pub(super) fn undoing(state: &mut State, plan_id: PlanId, status: PlanStatus) {
+    for undone in reversed_by(state, plan_id) {
+        change(state, undone, |plan| {
+            plan.before_undo.get_or_insert(plan.status);
+            plan.status = status;
+        });
+    }
+}
+
+/// The same when its job is over; `left` tells whether any of its steps stands on a router.
+pub(super) fn undone(state: &mut State, plan_id: PlanId, job: JobStatus, left: bool) {
+    for undone in reversed_by(state, plan_id) {
+        change(state, undone, |plan| {
+            let before = plan.before_undo.take().unwrap_or(plan.status);
+            plan.status = match job {
+                JobStatus::Completed => PlanStatus::RolledBack,
+                _ if left => PlanStatus::PartiallyRolledBack,
+                _ => before,
+            };
+        });
+    }
+}
+
+fn reversed_by(state: &State, plan_id: PlanId) -> Vec<PlanId> {
+    state.plans.get(&plan_id).map_or_else(Vec::new, |plan| plan.plan.undoes.clone())
 }
 
 pub(super) fn change(state: &mut State, plan_id: PlanId, with: impl FnOnce(&mut PlanState)) {

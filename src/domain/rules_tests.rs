@@ -26,6 +26,7 @@ fn propose(environment: Environment, devices: &[&str], policy: Option<&str>) -> 
         plan: Box::new(dns_plan(1, environment, devices)),
         approval_token_sha256: if policy.is_some() { String::new() } else { "t0".into() },
         policy: policy.map(str::to_owned),
+        origin: events::plan::Origin::default(),
     }
 }
 
@@ -81,8 +82,17 @@ fn the_hash() -> String {
     hash(&dns_plan(1, Environment::Lab, &["r1", "r2"]))
 }
 
-fn need(given: &Given) -> Need {
-    next(&given.state.jobs[&job_id(1)], &given.state.plans[&plan_id(1)].plan)
+fn needs(given: &Given) -> Vec<Need> {
+    let now = NOON.plus_secs(given.after_s);
+    let plan = &given.state.plans[&plan_id(1)].plan;
+    next(&given.state.jobs[&job_id(1)], plan, now, &std::collections::BTreeSet::new())
+}
+
+/// The only thing that is needed.
+fn need(given: &Given) -> Option<Need> {
+    let needs = needs(given);
+    assert!(needs.len() < 2, "{needs:?}");
+    needs.into_iter().next()
 }
 
 #[test]
@@ -157,7 +167,7 @@ fn approval_is_by_another_named_approver_for_this_very_hash() {
     given.when(&alice(), approve(the_hash()));
     given.refused(&alice(), approve(the_hash()), Code::PlanAlreadyApproved);
     let plan = &given.state.plans[&plan_id(1)];
-    assert!(matches!(&plan.approved, Some((ApprovedBy::Person(by), _)) if by.name == "token:alice"));
+    assert!(matches!(&plan.approvals[0].by, ApprovedBy::Person(by) if by.name == "token:alice"));
 }
 
 #[test]
@@ -248,6 +258,7 @@ fn one_job_holds_a_device_until_it_is_over() {
             plan: Box::new(second),
             approval_token_sha256: String::new(),
             policy: Some("p".into()),
+            origin: events::plan::Origin::default(),
         },
     );
     let start_second = Command::StartJob {
@@ -270,14 +281,18 @@ fn one_job_holds_a_device_until_it_is_over() {
 fn a_job_goes_step_by_step_to_its_end() {
     let mut given = running_job();
     for (n, device) in [(1, "r1"), (2, "r2")] {
-        assert_eq!(need(&given), Need::Write { step_id: step_id(n), undo: false });
+        assert_eq!(need(&given), Some(Need::Write { step_id: step_id(n), undo: false }));
         given.when(&agent(), begin(n, false));
-        assert_eq!(need(&given), Need::Settle(step_id(n)), "an intent without an end is settled by reading");
+        assert_eq!(
+            need(&given),
+            Some(Need::Settle(step_id(n))),
+            "an intent without an end is settled by reading"
+        );
         given.when(&agent(), settle(n, device, StepStatus::Applied));
     }
-    assert_eq!(need(&given), Need::Status(JobStatus::Completed, String::new()));
+    assert_eq!(need(&given), Some(Need::Status(JobStatus::Completed, String::new())));
     given.when(&agent(), status(JobStatus::Completed));
-    assert_eq!(need(&given), Need::Nothing);
+    assert_eq!(need(&given), None);
     assert!(given.state.leases.is_empty());
     assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::Completed);
 }
@@ -292,7 +307,7 @@ fn nothing_is_sent_while_a_step_is_not_settled() {
     given.when(&agent(), settle(1, "r1", StepStatus::InDoubt));
     given.refused(&agent(), begin(1, false), Code::Conflict);
     given.refused(&agent(), begin(2, false), Code::Conflict);
-    assert_eq!(need(&given), Need::Settle(step_id(1)));
+    assert_eq!(need(&given), Some(Need::Settle(step_id(1))));
     given.refused(&agent(), settle(2, "r2", StepStatus::Applied), Code::Conflict);
 }
 
@@ -300,11 +315,11 @@ fn nothing_is_sent_while_a_step_is_not_settled() {
 fn what_reading_shows_as_not_applied_is_sent_again_a_few_times() {
     let mut given = running_job();
     for _ in 0..ATTEMPTS_MAX {
-        assert_eq!(need(&given), Need::Write { step_id: step_id(1), undo: false });
+        assert_eq!(need(&given), Some(Need::Write { step_id: step_id(1), undo: false }));
         given.when(&agent(), begin(1, false));
         given.when(&agent(), settle(1, "r1", StepStatus::NotApplied));
     }
-    assert!(matches!(need(&given), Need::Status(JobStatus::Failed, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::Failed, _))));
     given.refused(&agent(), begin(1, false), Code::Conflict);
 }
 
@@ -315,13 +330,13 @@ fn a_refused_step_undoes_what_was_applied_in_reverse() {
     given.when(&agent(), settle(1, "r1", StepStatus::Applied));
     given.when(&agent(), begin(2, false));
     given.when(&agent(), settle(2, "r2", StepStatus::Refused));
-    assert!(matches!(need(&given), Need::Status(JobStatus::RollingBack, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::RollingBack, _))));
     given.when(&agent(), status(JobStatus::RollingBack));
-    assert_eq!(need(&given), Need::Write { step_id: step_id(1), undo: true });
+    assert_eq!(need(&given), Some(Need::Write { step_id: step_id(1), undo: true }));
     given.when(&agent(), begin(1, true));
     given.refused(&agent(), settle(1, "r1", StepStatus::NotApplied), Code::Conflict);
     given.when(&agent(), settle(1, "r1", StepStatus::Undone));
-    assert!(matches!(need(&given), Need::Status(JobStatus::RolledBack, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::RolledBack, _))));
 }
 
 #[test]
@@ -329,9 +344,9 @@ fn a_diverged_router_stops_everything_and_asks_a_person() {
     let mut given = running_job();
     given.when(&agent(), begin(1, false));
     given.when(&agent(), settle(1, "r1", StepStatus::Diverged));
-    assert!(matches!(need(&given), Need::Status(JobStatus::Stuck, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::Stuck, _))));
     given.when(&agent(), status(JobStatus::Stuck));
-    assert_eq!(need(&given), Need::Nothing);
+    assert_eq!(need(&given), None);
     assert!(given.state.leases.contains_key(&device_id("r2")), "a stuck job keeps its devices");
 }
 
@@ -341,9 +356,9 @@ fn doubt_is_settled_even_while_stuck() {
     given.when(&agent(), begin(1, false));
     given.when(&agent(), settle(1, "r1", StepStatus::InDoubt));
     given.when(&agent(), status(JobStatus::Stuck));
-    assert_eq!(need(&given), Need::Settle(step_id(1)));
+    assert_eq!(need(&given), Some(Need::Settle(step_id(1))));
     given.when(&agent(), settle(1, "r1", StepStatus::Applied));
-    assert!(matches!(need(&given), Need::Status(JobStatus::Running, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::Running, _))));
 }
 
 #[test]
@@ -372,6 +387,7 @@ fn an_operation_has_exactly_one_undo() {
             plan: Box::new(plan),
             approval_token_sha256: String::new(),
             policy: Some("p".into()),
+            origin: events::plan::Origin::default(),
         };
         given.refused(&agent(), propose, Code::Bug);
     }
@@ -383,7 +399,7 @@ fn a_job_that_undoes_never_goes_forward_again() {
     given.when(&agent(), status(JobStatus::RollingBack));
     given.when(&agent(), status(JobStatus::Stuck));
     given.refused(&agent(), status(JobStatus::Running), Code::Conflict);
-    assert!(matches!(need(&given), Need::Status(JobStatus::RollingBack, _)));
+    assert!(matches!(need(&given), Some(Need::Status(JobStatus::RollingBack, _))));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use events::{
     fold::Fold as _,
     ids::{CommandId, DeviceId, JobId, Moment, PlanId, Seq, StepId},
     operation::{Action, Expectation, Operation},
-    plan::{DevicePart, Plan, Risk, RiskLevel},
+    plan::{DevicePart, Plan, Risk, RiskLevel, Rollout},
     principal::{Actor, Door, Role},
 };
 
@@ -88,6 +88,9 @@ pub fn dns_plan(n: u128, environment: Environment, devices: &[&str]) -> Plan {
         device_id: device_id(name),
         operations: vec![operation("1.1.1.1", "9.9.9.9")],
         risk: Risk { score: 30, level: RiskLevel::Medium, reasons: vec![] },
+        bound_sha256: String::new(),
+        checks: vec![],
+        dead_man: None,
     };
     Plan {
         plan_id: plan_id(n),
@@ -96,6 +99,9 @@ pub fn dns_plan(n: u128, environment: Environment, devices: &[&str]) -> Plan {
         environment,
         waves: vec![devices.iter().map(part).collect()],
         rollback_on_failure: true,
+        rollout: Rollout::default(),
+        undoes: vec![],
+        reason: String::new(),
     }
 }
 

@@ -63,7 +63,7 @@ async fn serve(
     // A client that leaves takes its call back; what changes something is finished all the same.
     let cancel = CancellationToken::new();
     let _left = cancel.clone().drop_guard();
-    let call = Call { principal, tool, params, cancel, progress: None };
+    let call = Call { principal, tool, params, client: String::new(), cancel, progress: None };
     let answered = doors.corridor.call(call).await?;
     events::crash::point("door.before_answer");
     Ok(reply::json(StatusCode::OK, &answered.value))

@@ -92,7 +92,8 @@ impl Handler {
     ) -> Result<Result<crate::tools::tool::Answered, Failure>, ErrorData> {
         let principal = self.principal(cx)?;
         let (progress, sending) = progress_to(cx);
-        let call = Call { principal, tool: tool.to_owned(), params, cancel: cx.ct.clone(), progress };
+        let client = String::new();
+        let call = Call { principal, tool: tool.to_owned(), params, client, cancel: cx.ct.clone(), progress };
         let outcome = self.corridor.call(call).await;
         // News is sent before the result.
         if let Some(sending) = sending {

@@ -288,6 +288,7 @@ pub async fn ticket(action: &Action) -> Ticket {
             plan: Box::new(dns_plan(1, Environment::Lab, &["r1"])),
             approval_token_sha256: String::new(),
             policy: Some("immediate_writes:lab".into()),
+            origin: events::plan::Origin::default(),
         },
         Command::StartJob {
             plan_id: plan_id(1),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use events::{
     ids::StepId,
-    job::{JobStatus, StepSettled, StepStatus},
+    job::{StepSettled, StepStatus},
     operation::Expectation,
     plan::Plan,
 };
@@ -18,24 +18,25 @@ use crate::{
     routeros::{error::RouterError, port::action_digest},
     runner::{
         Runner,
+        drive::Went,
         seen::{Seen, Verdict, judge},
         settle::settled,
     },
 };
 
 /// A write may take as long as RouterOS lets a request live, and a little more for its way.
-const WRITE_WITHIN: Duration = Duration::from_secs(65);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(65);
 
 impl Runner {
-    /// One write, whole. Whatever happens, the step is settled by reading or left in doubt; never written twice here.
-    /// False when a router whose step is to be undone cannot be read: nothing was sent, and it is tried again later.
+    /// One write, whole. Whatever happens, the step is settled by reading or left in doubt; never written twice here. A
+    /// router whose step is to be undone and that cannot be read is tried again later: nothing was sent.
     pub(super) async fn write_step(
         &self,
         job: &JobState,
         plan: &Plan,
         step_id: StepId,
         undo: bool,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let action = action_of(operation, undo)
             .ok_or_else(|| Failure::new(Code::Bug, "this step has nothing to send"))?;
@@ -63,7 +64,7 @@ impl Runner {
                 let observed = seen.reported(operation);
                 let report = settled(job, step, StepStatus::Applied, None, String::new(), observed);
                 self.submit(Command::SettleStep(report)).await?;
-                return Ok(true);
+                return Ok(Went::On);
             }
             Ok(seen) if undo => {
                 // Somebody changed it since: nothing is undone blindly, only noted.
@@ -75,35 +76,22 @@ impl Runner {
                 let observed = seen.reported(operation);
                 let report = settled(job, step, status, code, String::new(), observed);
                 self.submit(Command::SettleStep(report)).await?;
-                return Ok(true);
+                return Ok(Went::On);
             }
-            Ok(_) if job.steps.iter().all(|step| step.status == StepStatus::Waiting) => {
-                let command = Command::StalePlan { job_id: job.job_id, device_id: device_id.clone() };
-                events::crash::point("runner.before_stale");
-                self.submit(command).await?;
-                events::crash::point("runner.after_stale");
-                return Ok(true);
-            }
-            Ok(_) => {
-                self.halt(job, plan, Code::PlanStale, "it is not as the plan expects").await?;
-                return Ok(true);
-            }
-            Err(_) if undo => return Ok(false),
+            Ok(_) => return self.not_as_planned(job, step).await,
+            Err(_) if undo => return Ok(Went::Unread),
             // Nothing is known of the router: look again later.
             Err(error @ RouterError::StoreAway) => return Err(error.into_failure(device_id)),
-            Err(error) => {
-                let failure = error.into_failure(device_id);
-                self.halt(job, plan, failure.code, &failure.say).await?;
-                return Ok(true);
-            }
+            Err(error) => return self.give_up(job, step, error.into_failure(device_id).code).await,
         }
 
         events::crash::point("runner.before_begin");
         let begun = match self.submit(begin).await {
-            Err(failure) if failure.code == Code::PlanExpired => {
-                self.halt(job, plan, failure.code, &failure.say).await?;
-                return Ok(true);
+            Err(failure) if !undo && matches!(failure.code, Code::PlanExpired | Code::PlanStale) => {
+                return self.give_up(job, step, failure.code).await;
             }
+            // The device is another box now: a person must look.
+            Err(failure) if failure.code == Code::PlanStale => return Ok(Went::Unread),
             begun => begun?,
         };
         let ticket = begun
@@ -130,7 +118,7 @@ impl Runner {
             events::crash::point("runner.before_refused");
             self.submit(Command::SettleStep(report)).await?;
             events::crash::point("runner.after_refused");
-            return Ok(true);
+            return Ok(Went::On);
         }
         if error.as_ref().is_some_and(|error| error.words().is_none()) {
             // The answer is lost. Say so first: if we die while reading, the doubt is on record.
@@ -145,10 +133,10 @@ impl Runner {
             events::crash::point("runner.before_doubt");
             self.submit(Command::SettleStep(report)).await?;
             events::crash::point("runner.after_doubt");
-            return Ok(true);
+            return Ok(Went::On);
         }
         self.report(job, plan, step_id, undo, error.as_ref(), added.as_deref()).await?;
-        Ok(true)
+        Ok(Went::On)
     }
 
     /// Reads back after an answer and reports what the device shows.
@@ -219,13 +207,36 @@ impl Runner {
         }
     }
 
-    /// Ends the forward way of a job whose next step cannot be begun. The reason starts with our word for it.
-    async fn halt(&self, job: &JobState, plan: &Plan, code: Code, why: &str) -> Result<(), Failure> {
-        let applied = job.steps.iter().any(|step| step.status == StepStatus::Applied);
-        let undoes = applied && plan.rollback_on_failure;
-        let status = if undoes { JobStatus::RollingBack } else { JobStatus::Failed };
-        let reason = format!("{code}: {why}");
-        self.submit(Command::SetJobStatus { job_id: job.job_id, status, reason }).await.map(drop)
+    /// A device that is not as its plan expects: the plan is stale while nothing was sent, else its step is given up.
+    pub(super) async fn not_as_planned(&self, job: &JobState, step: &StepState) -> Result<Went, Failure> {
+        let untouched = job.steps.iter().all(|step| step.status == StepStatus::Waiting);
+        if untouched && job.dead_men.is_empty() {
+            let device_id = step.layout.device_id.clone();
+            events::crash::point("runner.before_stale_step");
+            let stale = self.submit(Command::StalePlan { job_id: job.job_id, device_id }).await;
+            events::crash::point("runner.after_stale_step");
+            match stale {
+                // Another device was written to meanwhile.
+                Err(failure) if failure.code == Code::Conflict => {}
+                stale => return stale.map(|_| Went::On),
+            }
+        }
+        self.give_up(job, step, Code::PlanStale).await
+    }
+
+    /// A step that cannot be begun: nothing was sent.
+    pub(super) async fn give_up(
+        &self,
+        job: &JobState,
+        step: &StepState,
+        code: Code,
+    ) -> Result<Went, Failure> {
+        let code = Some(code.as_str().to_owned());
+        let report = settled(job, step, StepStatus::NotApplied, code, String::new(), Vec::new());
+        events::crash::point("runner.before_give_up");
+        self.submit(Command::SettleStep(report)).await?;
+        events::crash::point("runner.after_give_up");
+        Ok(Went::On)
     }
 
     /// Reads what an operation is about.
@@ -255,7 +266,7 @@ const fn worth_another_try(error: &RouterError) -> bool {
     matches!(error, RouterError::Unreachable(_) | RouterError::Busy | RouterError::StoreAway)
 }
 
-fn error_code(error: &RouterError) -> Option<String> {
+pub(super) fn error_code(error: &RouterError) -> Option<String> {
     let code = match error {
         RouterError::Unknown => Code::UnknownDevice,
         RouterError::Unconfirmed => Code::TrustUnconfirmed,

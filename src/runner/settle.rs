@@ -14,11 +14,12 @@ use events::{
 use crate::{
     domain::{
         Command,
-        job::{JobState, Need, StepState, next_backward},
+        job::{JobState, StepState},
     },
     failure::{Code, Failure},
     runner::{
         Runner,
+        drive::Went,
         effect::{Report, step_of},
         seen::{Verdict, judge},
     },
@@ -52,20 +53,27 @@ pub(super) fn settled(
 }
 
 impl Runner {
-    /// Whether the router whose step is undone next can be read.
-    pub(super) async fn can_be_undone_now(&self, job: &JobState, plan: &Plan) -> bool {
-        let Need::Write { step_id, .. } = next_backward(job) else { return true };
-        let Ok((step, operation)) = step_of(job, plan, step_id) else { return true };
-        self.look(&step.layout.device_id, operation).await.is_ok()
+    /// Whether a router whose step is to be undone can be read again: then the job goes on.
+    pub(super) async fn can_be_undone_now(
+        &self,
+        job: &JobState,
+        plan: &Plan,
+        step_id: StepId,
+    ) -> Result<Went, Failure> {
+        let (step, operation) = step_of(job, plan, step_id)?;
+        match self.look(&step.layout.device_id, operation).await {
+            Ok(_) => Ok(Went::On),
+            Err(_) => Ok(Went::Unread),
+        }
     }
 
-    /// Reads the device and reports what became of a step. False when it could not be read.
+    /// Reads the device and reports what became of a step.
     pub(super) async fn settle_by_reading(
         &self,
         job: &JobState,
         plan: &Plan,
         step_id: StepId,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         events::crash::point("settle.before_read");
         let seen = self.look(&step.layout.device_id, operation).await;
@@ -76,10 +84,13 @@ impl Runner {
                 let report = settled(job, step, StepStatus::InDoubt, code, String::new(), Vec::new());
                 self.submit(Command::SettleStep(report)).await?;
             }
-            return Ok(false);
+            return Ok(Went::Unread);
         };
+        let held = step.status == StepStatus::Held;
         let status = match (judge(operation, &seen), step.undo) {
             (Verdict::After, _) => StepStatus::Applied,
+            // Its timed undo is gone, and so is the change.
+            (Verdict::Before, false) if held => StepStatus::RevertedByRouter,
             (Verdict::Before, false) => StepStatus::NotApplied,
             (Verdict::Before, true) => StepStatus::Undone,
             (Verdict::Neither, _) => StepStatus::Diverged,
@@ -93,7 +104,7 @@ impl Runner {
         events::crash::point("settle.before_report");
         self.submit(Command::SettleStep(report)).await?;
         events::crash::point("settle.after_report");
-        Ok(true)
+        Ok(Went::On)
     }
 }
 

@@ -14,7 +14,7 @@ use events::{
     job::{JobStatus, StepStatus},
     log::EventLog,
     operation::Action,
-    plan::Plan,
+    plan::{Origin, Plan},
     ticket::Ticket,
 };
 use tokio_util::sync::CancellationToken;
@@ -191,7 +191,8 @@ impl Story {
         let step_ids = (1..).map(step_id).take(plan.waves[0][0].operations.len()).collect();
         let plan = Box::new(plan);
         let policy = Some("immediate_writes:lab".to_owned());
-        let propose = Command::ProposePlan { plan, approval_token_sha256: String::new(), policy };
+        let origin = Origin::default();
+        let propose = Command::ProposePlan { plan, approval_token_sha256: String::new(), policy, origin };
         engine.submit(agent(), propose).await.unwrap();
         let start = Command::StartJob {
             plan_id: plan_id(1),
@@ -218,12 +219,12 @@ impl Story {
     /// Runs until the job rests, and returns it.
     async fn play(&self) -> JobState {
         let runner = Runner::new(
-            self.engine.clone(),
+            Arc::new(self.engine.clone()),
             Arc::clone(&self.router) as _,
             Arc::clone(&self.router) as _,
             self.stop.clone(),
         );
-        let task = tokio::spawn(runner.run());
+        let task = tokio::spawn(runner.run(self.engine.clone()));
         let job = self
             .engine
             .wait_until(|views| {

@@ -16,7 +16,7 @@ use crate::{
     domain::{self, Command, device::Device},
     engine::{clock, mint},
     failure::{Code, Failure},
-    routeros::text::{clean_answer, escaped},
+    routeros::text::{clean, clean_answer, escaped},
     tools::{
         catalog,
         context::{Cx, ProgressSink, Shared},
@@ -40,6 +40,8 @@ pub struct Call {
     pub tool: String,
     /// Its parameters.
     pub params: Value,
+    /// The program that calls, as it names itself; empty when it does not.
+    pub client: String,
     /// Fires when the caller takes the call back.
     pub cancel: CancellationToken,
     /// Where news about the call goes.
@@ -100,7 +102,7 @@ impl Corridor {
     pub async fn call(&self, call: Call) -> Result<Answered, Failure> {
         let started = std::time::Instant::now();
         let call_id = mint!(CallId);
-        let Call { principal, tool, params, cancel, progress } = call;
+        let Call { principal, tool, params, client, cancel, progress } = call;
         let principal = self.narrowed(principal);
         let name = catalog::canonical(&tool);
         let (params, correlation_id) = match split_correlation(params) {
@@ -127,6 +129,8 @@ impl Corridor {
             call_id,
             tool: spec.name,
             devices,
+            correlation_id: correlation_id.clone(),
+            client: client_name(&client),
             progress,
             cancel: cancel.clone(),
             deadline: tokio::time::Instant::now() + spec.timeout,
@@ -297,6 +301,11 @@ fn log_failure(tool: &str, failure: &Failure) {
         cause = error.source();
     }
     tracing::info!(tool, code = %failure.code, device = ?failure.device_id, "{}{chain}", failure.say);
+}
+
+/// A program's name for itself: short, and harmless wherever it is shown.
+fn client_name(client: &str) -> String {
+    clean(client).chars().take(CORRELATION_CHARS_MAX).collect()
 }
 
 /// Takes the correlation id out of a call's parameters.

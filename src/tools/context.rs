@@ -8,7 +8,7 @@ use events::{
     job::{JobStatus, StepStatus},
     log::LogReader,
     operation::Operation,
-    plan::{DevicePart, Plan, Risk},
+    plan::{DevicePart, Origin, Plan, Risk, Rollout},
     sample::HealthSample,
 };
 use schemars::JsonSchema;
@@ -104,6 +104,10 @@ pub struct Cx {
     pub(super) tool: &'static str,
     /// The references of this call, resolved and admitted.
     pub(super) devices: BTreeMap<String, DeviceId>,
+    /// The caller's word for its session.
+    pub(super) correlation_id: String,
+    /// The program that calls.
+    pub(super) client: String,
     pub(super) progress: Option<ProgressSink>,
     pub(super) cancel: CancellationToken,
     pub(super) deadline: tokio::time::Instant,
@@ -151,6 +155,16 @@ impl Cx {
     #[must_use]
     pub const fn call_id(&self) -> CallId {
         self.call_id
+    }
+
+    /// This call, as a plan that comes from it remembers it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            call_id: Some(self.call_id),
+            correlation_id: self.correlation_id.clone(),
+            client: self.client.clone(),
+        }
     }
 
     /// The tool that runs.
@@ -293,14 +307,25 @@ impl Cx {
         }
         let environment = device.settings.environment;
         let rollback_on_failure = operations.iter().all(|operation| !operation.undo.is_empty());
+        let part = DevicePart {
+            device_id: device.device_id.clone(),
+            operations,
+            risk,
+            bound_sha256: domain::job::bound_sha256(device),
+            checks: Vec::new(),
+            dead_man: None,
+        };
         let plan = Plan {
             plan_id: mint!(PlanId),
             tool: self.tool.to_owned(),
             summary,
             environment,
-            waves: vec![vec![DevicePart { device_id: device.device_id.clone(), operations, risk }]],
+            waves: vec![vec![part]],
             // What has no undo (a cache that was emptied) is a plan of its own, and is never rolled back.
             rollback_on_failure,
+            rollout: Rollout::default(),
+            undoes: Vec::new(),
+            reason: String::new(),
         };
         let (plan_id, steps) = (plan.plan_id, plan.waves[0][0].operations.len());
         if !self.policy().immediate_writes.contains(&environment) {
@@ -309,7 +334,9 @@ impl Cx {
         let policy = Some(format!("immediate_writes:{}", environment.as_str()));
         let plan = Box::new(plan);
         events::crash::point("plan.before_propose");
-        self.submit(Command::ProposePlan { plan, approval_token_sha256: String::new(), policy }).await?;
+        let origin = self.origin();
+        self.submit(Command::ProposePlan { plan, approval_token_sha256: String::new(), policy, origin })
+            .await?;
         events::crash::point("plan.after_propose");
         self.progress(1.0, Some(3.0), "approved by policy");
         let job_id = self.start(plan_id, steps, None).await?;
@@ -328,8 +355,8 @@ impl Cx {
         let token = format!("appr_{:032x}{:032x}", clock::random(), clock::random());
         let approval_token_sha256 = hex(&Sha256::digest(token.as_bytes()));
         let plan_hash = domain::plan::hash(&plan);
-        self.submit(Command::ProposePlan { plan: Box::new(plan), approval_token_sha256, policy: None })
-            .await?;
+        let (plan, origin) = (Box::new(plan), self.origin());
+        self.submit(Command::ProposePlan { plan, approval_token_sha256, policy: None, origin }).await?;
         let approval_expires_at = self
             .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
             .unwrap_or_default();

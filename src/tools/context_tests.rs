@@ -60,6 +60,8 @@ async fn calling(port: u16, within: Duration) -> (Cx, Running) {
         },
     };
     let cx = Cx {
+        correlation_id: String::new(),
+        client: String::new(),
         shared: Arc::new(shared),
         principal: Principal::local(0, Door::Cli),
         call_id: CallId::from_parts(NOON, 1),

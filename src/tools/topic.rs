@@ -10,7 +10,7 @@ use events::{
     device::{DeviceStatus, Environment},
     ids::{DeviceId, JobId, Moment, PlanId},
     job::{JobStatus, StepStatus},
-    plan::{DevicePart, Plan, RiskLevel},
+    plan::{DevicePart, Plan, RiskLevel, Rollout},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     changes::{Proposal, ShownOperation, diff_lines, guard::Way, plan_risk},
-    domain::device::Device,
+    domain::{device::Device, job::bound_sha256},
     engine::mint,
     failure::{Code, Failure},
     routeros::{
@@ -189,6 +189,9 @@ where
             device_id: device.device_id.clone(),
             operations: proposal.operations,
             risk,
+            bound_sha256: bound_sha256(&device),
+            checks: Vec::new(),
+            dead_man: None,
         }]);
     }
     if parts.is_empty() {
@@ -212,6 +215,9 @@ where
         environment,
         waves: parts,
         rollback_on_failure: true,
+        rollout: Rollout::default(),
+        undoes: Vec::new(),
+        reason: String::new(),
     };
     let plan = cx.propose(plan).await?;
     Ok(PlanAnswer {

@@ -330,7 +330,7 @@ mod tests {
         event::NewEvent,
         ids::{CommandId, Moment, PlanId, Seq, WaveNo},
         job::{JobStarted, JobStatusChanged, StepLayout, StepSettled, StepStarted},
-        plan::{DevicePart, Plan, PlanProposed, Risk, RiskLevel},
+        plan::{DevicePart, Origin, Plan, PlanProposed, Risk, RiskLevel, Rollout},
         principal::Actor,
     };
     use serde_json::json;
@@ -377,7 +377,14 @@ mod tests {
     fn opening() -> Vec<Event> {
         let (plan_id, device_id) = (PlanId::from_u128(1), "r1".parse::<events::ids::DeviceId>().unwrap());
         let risk = Risk { score: 1, level: RiskLevel::Low, reasons: vec![] };
-        let part = DevicePart { device_id: device_id.clone(), operations: vec![operation()], risk };
+        let part = DevicePart {
+            device_id: device_id.clone(),
+            operations: vec![operation()],
+            risk,
+            bound_sha256: String::new(),
+            checks: vec![],
+            dead_man: None,
+        };
         let plan = Plan {
             plan_id,
             tool: "update_dns_servers".into(),
@@ -385,8 +392,13 @@ mod tests {
             environment: Environment::Lab,
             waves: vec![vec![part]],
             rollback_on_failure: true,
+            rollout: Rollout::default(),
+            undoes: vec![],
+            reason: String::new(),
         };
         let proposed = PlanProposed {
+            approvals_needed: 1,
+            origin: Origin::default(),
             plan,
             plan_hash: String::new(),
             by: Actor::system(),

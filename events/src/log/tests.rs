@@ -113,7 +113,7 @@ fn every_durable_intent_has_one_ticket() {
     let mut log = EventLog::in_memory(signer());
     let appended = log.append(vec![started(1, false), removed("r1", 1), started(2, true)], &[]).unwrap();
     let tickets: Vec<_> = appended.tickets.iter().map(|t| (t.seq().0, t.step_id(), t.is_undo())).collect();
-    assert_eq!(tickets, [(2, StepId::from_u128(1), false), (4, StepId::from_u128(2), true)]);
+    assert_eq!(tickets, [(2, Some(StepId::from_u128(1)), false), (4, Some(StepId::from_u128(2)), true)]);
     let ticket = &appended.tickets[0];
     assert_eq!((ticket.job_id(), ticket.device_id().as_str()), (JobId::from_u128(5), "r1"));
     assert_eq!(ticket.operation_sha256(), "ab".repeat(32));

@@ -12,7 +12,7 @@ use crate::{
     changes::{ShownOperation, diff_lines},
     domain::{
         State,
-        plan::{PlanState, PlanStatus},
+        plan::{Approval, PlanState, PlanStatus},
     },
     failure::{Code, Failure},
     tools::{
@@ -77,11 +77,13 @@ pub struct Answer {
 /// A plan as shown at a moment, its devices beginning with number `from`.
 pub(in crate::tools) fn shown(plan: &PlanState, at: Moment, from: usize) -> Answer {
     let parts = || plan.plan.waves.iter().flatten();
-    let (approved_by, auto_approved) = match &plan.approved {
-        None => (None, false),
-        Some((ApprovedBy::Person(actor), _)) => (Some(format!("{} ({})", actor.label, actor.name)), false),
-        Some((ApprovedBy::Policy(name), _)) => (Some(format!("policy {name}")), true),
+    let named = |approval: &Approval| match &approval.by {
+        ApprovedBy::Person(actor) => format!("{} ({})", actor.label, actor.name),
+        ApprovedBy::Policy(name) => format!("policy {name}"),
     };
+    let names: Vec<String> = plan.approvals.iter().map(named).collect();
+    let approved_by = Some(names.join(", ")).filter(|names| !names.is_empty());
+    let auto_approved = plan.approvals.iter().any(|approval| matches!(approval.by, ApprovedBy::Policy(_)));
     let devices = plan.plan.waves.iter().zip(1..).flat_map(|(wave, number)| {
         wave.iter().map(move |part| Part {
             device_id: part.device_id.clone(),
@@ -104,7 +106,7 @@ pub(in crate::tools) fn shown(plan: &PlanState, at: Moment, from: usize) -> Answ
         created_at: plan.proposed_at,
         expires_at: plan.expires_at,
         approved_by,
-        approved_at: plan.approved.as_ref().map(|(_, at)| *at),
+        approved_at: plan.approvals.last().map(|approval| approval.at),
         auto_approved,
         job_id: plan.job_id,
         rollback_on_failure: plan.plan.rollback_on_failure,
