@@ -2,7 +2,7 @@
 
 use events::{
     event::Event,
-    ids::{JobId, Moment, StepId, WaveNo},
+    ids::{DeviceId, JobId, Moment, StepId, WaveNo},
     job::{JobStatus, StepSettled, StepStarted, StepStatus},
     plan::Plan,
 };
@@ -60,6 +60,17 @@ pub(super) fn unread_before(job: &JobState, step: &StepState) -> bool {
     unread && !job.has_begun(device_id)
 }
 
+/// True when what happened to other devices keeps this one from being written to: a failure, or a write in doubt.
+fn stops_others(job: &JobState, plan: &Plan, device_id: &DeviceId) -> bool {
+    let others = || job.steps.iter().filter(|step| !job.skipped.contains(&step.layout.device_id));
+    let in_doubt =
+        |step: &StepState| step.status == StepStatus::InDoubt && step.layout.device_id != *device_id;
+    let failed = |step: &StepState| step.has_failed() || unread_before(job, step);
+    let failures = plan.undoes.is_empty()
+        && (others().any(failed) || job.dead_men.values().any(DeadManState::has_failed));
+    failures || others().any(in_doubt)
+}
+
 /// True when all earlier waves are done, so that this one may be written to.
 pub(super) fn wave_is_open(job: &JobState, plan: &Plan, wave: WaveNo) -> bool {
     let looked = plan.rollout.gate.is_none() || job.wave(wave).is_some_and(|wave| !wave.samples.is_empty());
@@ -100,6 +111,7 @@ pub fn begin(
                 && earlier.into_iter().all(StepState::is_on_router)
                 && (part.dead_man.is_none() || is_guarded(job, device_id))
                 && (job.cancel.is_none() || begun)
+                && !stops_others(job, plan, device_id)
         }
         (JobStatus::RollingBack, true) => {
             step.status == StepStatus::Applied && !man.is_some_and(DeadManState::is_live)
