@@ -9,6 +9,8 @@ mod direct;
 mod next;
 mod start;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

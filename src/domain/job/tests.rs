@@ -1,0 +1,434 @@
+//! Stories of whole rollouts, told in wishes: what is needed, what is allowed, and what it comes to.
+
+use std::collections::BTreeSet;
+
+use events::{
+    device::Environment,
+    event::Event,
+    gate::{DeadManSettled, DeadManStatus, GateSample, Vitals},
+    ids::WaveNo,
+    job::{Direction, JobStatus, StepSettled, StepStatus},
+    operation::Action,
+    plan::{DeadMan, GatePolicy, Origin, Plan, Rollout, Rung},
+};
+
+use crate::{
+    domain::{
+        Command,
+        job::{JobState, Need, next},
+        plan::PlanStatus,
+        testing::{Given, NOON, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, step_id},
+    },
+    failure::Code,
+};
+
+/// Three devices in two waves, with a gate, 30 s of soak and a minute of pause.
+fn rollout() -> Plan {
+    let mut plan = dns_plan(1, Environment::Lab, &["r1", "r2", "r3"]);
+    let rest = plan.waves[0].split_off(1);
+    plan.waves.push(rest);
+    plan.rollout = Rollout {
+        pause_seconds: 60,
+        soak_seconds: 30,
+        gate: Some(GatePolicy::default()),
+        ..Rollout::default()
+    };
+    plan
+}
+
+/// The same under a timed undo.
+fn guarded() -> Plan {
+    let mut plan = rollout();
+    for part in plan.waves.iter_mut().flatten() {
+        part.operations[0].risky = Some("it may cut our way".into());
+        part.dead_man = Some(DeadMan {
+            rung: Rung::TimerJob,
+            seconds: 120,
+            arm: Action::Command { menu: "/".into(), command: "execute".into(), properties: vec![] },
+            menu: "/system/script/job".into(),
+            name: None,
+        });
+    }
+    plan
+}
+
+fn running(plan: Plan) -> Given {
+    let mut given = given((1..=3).map(|n| added(&format!("r{n}"), n, Environment::Lab)));
+    propose_and_start(&mut given, plan, 1);
+    given
+}
+
+fn propose_and_start(given: &mut Given, plan: Plan, job: u128) {
+    let plan_id = plan.plan_id;
+    let steps = plan.waves.iter().flatten().map(|part| part.operations.len()).sum();
+    given.when(
+        &agent(),
+        Command::ProposePlan {
+            plan: Box::new(plan),
+            approval_token_sha256: String::new(),
+            policy: Some("p".into()),
+            origin: Origin::default(),
+        },
+    );
+    given.when(
+        &agent(),
+        Command::StartJob {
+            plan_id,
+            job_id: job_id(job),
+            step_ids: (1..).map(|n| step_id(100 * (job - 1) + n)).take(steps).collect(),
+            approval_token_sha256: None,
+        },
+    );
+    given.when(&agent(), status_of(job, JobStatus::Running));
+}
+
+fn status_of(job: u128, status: JobStatus) -> Command {
+    Command::SetJobStatus { job_id: job_id(job), status, reason: String::new() }
+}
+
+fn needs(given: &Given) -> Vec<Need> {
+    let job = &given.state.jobs[&job_id(1)];
+    let now = NOON.plus_secs(given.after_s);
+    next(job, &given.state.plans[&plan_id(1)].plan, now, &BTreeSet::new())
+}
+
+fn job(given: &Given) -> &JobState {
+    &given.state.jobs[&job_id(1)]
+}
+
+fn begin(n: u128, undo: bool) -> Command {
+    Command::BeginStep { job_id: job_id(1), step_id: step_id(n), undo, operation_sha256: "h".into() }
+}
+
+fn settled(n: u128, status: StepStatus) -> Command {
+    Command::SettleStep(StepSettled {
+        job_id: job_id(1),
+        step_id: step_id(n),
+        device_id: device_id(&format!("r{n}")),
+        status,
+        code: (status == StepStatus::NotApplied).then(|| "device_unreachable".into()),
+        detail: String::new(),
+        observed: vec![],
+    })
+}
+
+fn write(given: &mut Given, n: u128, undo: bool, status: StepStatus) {
+    given.when(&agent(), begin(n, undo));
+    given.when(&agent(), settled(n, status));
+}
+
+fn look(wave: u32, sample: u8, devices: &[&str], cpu: u8) -> Command {
+    let device = |name: &&str| GateSample {
+        device_id: device_id(name),
+        vitals: Some(Vitals {
+            cpu_percent: cpu,
+            memory_percent: 10,
+            disk_percent: 10,
+            temperature_celsius: None,
+            uptime_seconds: 1000,
+        }),
+        problem: None,
+        notes: vec![],
+    };
+    let devices = devices.iter().map(device).collect();
+    Command::RecordGate { job_id: job_id(1), wave: WaveNo(wave), sample, devices }
+}
+
+/// The three looks after a wave, and the verdict; true when it passed.
+fn judge(given: &mut Given, wave: u32, devices: &[&str], cpu: u8) -> bool {
+    for sample in 1..=3 {
+        given.after_s += 10;
+        assert_eq!(needs(given), [Need::Sample { wave: WaveNo(wave), sample }]);
+        given.when(&agent(), look(wave, sample, devices, cpu));
+    }
+    assert_eq!(needs(given), [Need::Judge(WaveNo(wave))]);
+    let events = given.when(&agent(), Command::JudgeGate { job_id: job_id(1), wave: WaveNo(wave) });
+    matches!(&events[0], Event::GateJudged(judged) if judged.passed)
+}
+
+fn step(n: u128, undo: bool) -> Need {
+    Need::Write { step_id: step_id(n), undo }
+}
+
+fn dead_man(name: &str, disarm: bool) -> Command {
+    let operation_sha256 = "h".into();
+    Command::BeginDeadMan { job_id: job_id(1), device_id: device_id(name), disarm, operation_sha256 }
+}
+
+fn dead_man_is(name: &str, status: DeadManStatus) -> Command {
+    Command::SettleDeadMan(DeadManSettled {
+        job_id: job_id(1),
+        device_id: device_id(name),
+        status,
+        reference: (status == DeadManStatus::Armed).then(|| "*7".into()),
+        code: (status == DeadManStatus::NotArmed).then(|| "device_refused".into()),
+        detail: String::new(),
+    })
+}
+
+fn wants(given: &Given, status: JobStatus) -> bool {
+    matches!(needs(given).as_slice(), [Need::Status(wanted, _)] if *wanted == status)
+}
+
+#[test]
+fn the_next_wave_waits_for_the_gate_and_the_pause() {
+    let mut given = running(rollout());
+    given.refused(&agent(), begin(1, false), Code::Conflict); // not looked at yet
+    assert_eq!(needs(&given), [Need::Sample { wave: WaveNo(1), sample: 0 }]);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    assert_eq!(needs(&given), [step(1, false)], "the canary alone");
+    given.refused(&agent(), begin(2, false), Code::Conflict);
+    write(&mut given, 1, false, StepStatus::Applied);
+    given.refused(&agent(), begin(2, false), Code::Conflict);
+    assert_eq!(needs(&given), [Need::WaitUntil(NOON.plus_secs(10))]);
+    given.refused(&agent(), Command::JudgeGate { job_id: job_id(1), wave: WaveNo(1) }, Code::Conflict);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    assert_eq!(needs(&given), [Need::WaitUntil(NOON.plus_secs(90))], "a pause from the verdict on");
+    given.after_s = 90;
+    assert_eq!(needs(&given), [Need::Sample { wave: WaveNo(2), sample: 0 }]);
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    assert_eq!(needs(&given), [step(2, false), step(3, false)], "side by side");
+    write(&mut given, 2, false, StepStatus::Applied);
+    write(&mut given, 3, false, StepStatus::Applied);
+    assert!(judge(&mut given, 2, &["r2", "r3"], 5));
+    assert!(wants(&given, JobStatus::Completed));
+}
+
+#[test]
+fn after_a_failed_gate_nothing_goes_forward_and_what_was_applied_is_undone() {
+    let mut given = running(rollout());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(!judge(&mut given, 1, &["r1"], 97));
+    given.refused(&agent(), begin(2, false), Code::Conflict);
+    assert!(wants(&given, JobStatus::RollingBack));
+    given.when(&agent(), status_of(1, JobStatus::RollingBack));
+    assert_eq!(needs(&given), [step(1, true)]);
+    write(&mut given, 1, true, StepStatus::Undone);
+    assert!(wants(&given, JobStatus::RolledBack));
+}
+
+#[test]
+fn without_rollback_a_failed_gate_asks_a_person() {
+    let mut plan = rollout();
+    plan.rollback_on_failure = false;
+    let mut given = running(plan);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(!judge(&mut given, 1, &["r1"], 97));
+    assert!(wants(&given, JobStatus::Halted));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    assert_eq!(needs(&given), []);
+    let direct = |direction| Command::DirectJob { job_id: job_id(1), direction, reason: "seen".into() };
+
+    let mut again = Given { state: given.state.clone(), ..Given::default() };
+    again.after_s = given.after_s;
+    again.when(&agent(), direct(Direction::Retry));
+    assert!(judge(&mut again, 1, &["r1"], 5), "the gate is looked at anew");
+
+    let mut resumed = Given { state: given.state.clone(), ..Given::default() };
+    resumed.when(&agent(), direct(Direction::Resume));
+    resumed.after_s = 1000;
+    assert_eq!(needs(&resumed), [Need::Sample { wave: WaveNo(2), sample: 0 }]);
+    resumed.refused(&agent(), direct(Direction::Resume), Code::Conflict);
+
+    given.when(&agent(), direct(Direction::RollBack));
+    assert_eq!(needs(&given), [step(1, true)]);
+}
+
+#[test]
+fn a_failed_device_may_be_left_out_by_a_person() {
+    let mut plan = rollout();
+    plan.rollback_on_failure = false;
+    let mut given = running(plan);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    given.after_s = 200;
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    write(&mut given, 2, false, StepStatus::Refused);
+    given.refused(&agent(), begin(3, false), Code::Conflict);
+    assert!(wants(&given, JobStatus::Halted), "nothing of this wave stands, the earlier one is kept");
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    let skip = Command::DirectJob {
+        job_id: job_id(1),
+        direction: Direction::Skip(device_id("r2")),
+        reason: "in repair".into(),
+    };
+    given.when(&agent(), skip.clone());
+    given.refused(&agent(), skip, Code::Conflict);
+    assert_eq!(needs(&given), [step(3, false)]);
+    write(&mut given, 3, false, StepStatus::Applied);
+    assert!(judge(&mut given, 2, &["r3"], 5));
+    assert!(wants(&given, JobStatus::Completed));
+}
+
+#[test]
+fn a_wish_to_cancel_lets_the_devices_in_hand_finish() {
+    let mut given = running(rollout());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), begin(1, false));
+    let cancel = Command::CancelJob { job_id: job_id(1), reason: "wrong window".into() };
+    given.when(&alice(), cancel.clone());
+    assert_eq!(given.decide(&agent(), cancel.clone()), Ok(vec![]), "once is enough");
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    assert!(wants(&given, JobStatus::Cancelled));
+    given.when(&agent(), status_of(1, JobStatus::Cancelled));
+    given.refused(&agent(), cancel, Code::Conflict);
+    assert_eq!(job(&given).steps[0].status, StepStatus::Applied, "what was done is kept");
+    assert!(given.state.leases.is_empty());
+}
+
+#[test]
+fn what_is_applied_under_a_timed_undo_is_held_until_the_gate_has_passed() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    assert_eq!(needs(&given), [Need::Arm(device_id("r1"))]);
+    given.refused(&agent(), begin(1, false), Code::Conflict);
+    given.when(&agent(), dead_man("r1", false));
+    assert_eq!(needs(&given), [Need::SettleDeadMan(device_id("r1"))]);
+    given.refused(&agent(), begin(1, false), Code::Conflict);
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    assert_eq!(needs(&given), [step(1, false)]);
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert_eq!(job(&given).steps[0].status, StepStatus::Held);
+    given.refused(&agent(), dead_man("r1", true), Code::Conflict); // the gate comes first
+    given.refused(&agent(), settled(1, StepStatus::Applied), Code::Conflict);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    assert_eq!(needs(&given), [Need::Disarm(device_id("r1"))]);
+    given.when(&agent(), dead_man("r1", true));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Disarmed));
+    assert_eq!(needs(&given), [Need::Settle(step_id(1))], "it may have run right before");
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    assert_eq!(job(&given).steps[0].status, StepStatus::Applied);
+}
+
+#[test]
+fn a_timed_undo_that_ran_is_a_failure_that_reading_shows() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    given.when(&agent(), begin(1, false));
+    given.when(&agent(), settled(1, StepStatus::InDoubt));
+    given.refused(&agent(), dead_man_is("r1", DeadManStatus::Lapsed), Code::Conflict);
+    given.after_s = 125;
+    assert_eq!(needs(&given), [Need::Lapse(device_id("r1")), Need::Settle(step_id(1))]);
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Lapsed));
+    given.when(&agent(), settled(1, StepStatus::NotApplied));
+    assert_eq!(job(&given).steps[0].status, StepStatus::RevertedByRouter, "it is not sent again");
+    assert!(wants(&given, JobStatus::Failed));
+}
+
+#[test]
+fn a_risky_step_is_not_sent_where_the_timed_undo_was_refused() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::NotArmed));
+    given.refused(&agent(), begin(1, false), Code::Conflict);
+    given.refused(&agent(), dead_man("r1", false), Code::Conflict);
+    assert!(wants(&given, JobStatus::Failed));
+}
+
+#[test]
+fn undoing_disarms_first() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(!judge(&mut given, 1, &["r1"], 97));
+    given.when(&agent(), status_of(1, JobStatus::RollingBack));
+    assert_eq!(needs(&given), [Need::Disarm(device_id("r1"))]);
+    given.refused(&agent(), begin(1, true), Code::Conflict);
+    given.when(&agent(), dead_man("r1", true));
+    given.refused(&agent(), status_of(1, JobStatus::RolledBack), Code::Conflict);
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Disarmed));
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    assert_eq!(needs(&given), [step(1, true)]);
+}
+
+#[test]
+fn a_router_that_is_away_does_not_hold_up_the_undoing_of_others() {
+    let mut given = running(rollout());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    given.after_s = 200;
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    write(&mut given, 2, false, StepStatus::Applied);
+    write(&mut given, 3, false, StepStatus::Refused);
+    given.when(&agent(), status_of(1, JobStatus::RollingBack));
+    assert_eq!(needs(&given), [step(2, true)], "the latest wave first");
+    let away = BTreeSet::from([device_id("r2")]);
+    let now = NOON.plus_secs(given.after_s);
+    let plan = &given.state.plans[&plan_id(1)].plan;
+    assert_eq!(next(job(&given), plan, now, &away), [step(2, true), step(1, true)]);
+}
+
+#[test]
+fn a_device_that_became_another_box_is_not_written_to() {
+    let mut plan = rollout();
+    plan.waves[0][0].bound_sha256 = "0".repeat(64);
+    let mut given = given((1..=3).map(|n| added(&format!("r{n}"), n, Environment::Lab)));
+    let start = Command::StartJob {
+        plan_id: plan_id(1),
+        job_id: job_id(1),
+        step_ids: (1..=3).map(step_id).collect(),
+        approval_token_sha256: None,
+    };
+    given.when(
+        &agent(),
+        Command::ProposePlan {
+            plan: Box::new(plan),
+            approval_token_sha256: String::new(),
+            policy: Some("p".into()),
+            origin: Origin::default(),
+        },
+    );
+    given.refused(&agent(), start, Code::PlanStale);
+}
+
+#[test]
+fn a_plan_that_reverses_another_moves_it_along_and_goes_past_a_failing_device() {
+    let mut given = running(rollout());
+    for (wave, devices) in [(1, &["r1"][..]), (2, &["r2", "r3"])] {
+        given.after_s += 100;
+        given.when(&agent(), look(wave, 0, devices, 5));
+        for name in devices {
+            write(&mut given, name[1..].parse().unwrap(), false, StepStatus::Applied);
+        }
+        assert!(judge(&mut given, wave, devices, 5));
+    }
+    given.when(&agent(), status_of(1, JobStatus::Completed));
+    let mut undo = dns_plan(2, Environment::Lab, &["r1", "r2", "r3"]);
+    undo.undoes = vec![plan_id(1)];
+    propose_and_start(&mut given, undo, 2);
+    assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::RollingBack);
+    let of = |n: u128, status| {
+        Command::SettleStep(StepSettled {
+            job_id: job_id(2),
+            step_id: step_id(100 + n),
+            device_id: device_id(&format!("r{n}")),
+            status,
+            code: None,
+            detail: String::new(),
+            observed: vec![],
+        })
+    };
+    for (n, status) in [(1, StepStatus::Applied), (2, StepStatus::Refused), (3, StepStatus::Applied)] {
+        let (job_id, step_id) = (job_id(2), step_id(100 + n));
+        given.when(
+            &agent(),
+            Command::BeginStep { job_id, step_id, undo: false, operation_sha256: "h".into() },
+        );
+        given.when(&agent(), of(n, status));
+    }
+    let second = &given.state.jobs[&job_id(2)];
+    let needs = next(second, &given.state.plans[&plan_id(2)].plan, NOON, &BTreeSet::new());
+    assert!(matches!(needs.as_slice(), [Need::Status(JobStatus::Failed, why)] if why.starts_with("1 of 3")));
+    given.when(&agent(), status_of(2, JobStatus::Failed));
+    assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::PartiallyRolledBack);
+}
