@@ -171,7 +171,11 @@ impl Runner {
                 }
                 busy.insert(about.clone());
                 let (job, plan) = (Arc::clone(&job), Arc::clone(&plan));
-                hands.push(Box::pin(async move { (about, self.take(&job, &plan, need).await) }));
+                hands.push(Box::pin(async move {
+                    // Never closed, so a turn always comes.
+                    let _turn = self.turns.acquire().await;
+                    (about, self.take(&job, &plan, need).await)
+                }));
             }
             if busy.is_empty() && memory.is_stuck() && job.status != JobStatus::Stuck {
                 let went = self.say_stuck(&job).await;

@@ -21,7 +21,7 @@ use std::{
 
 use events::{event::Event, ids::JobId};
 use tokio::{
-    sync::{Notify, broadcast::error::RecvError},
+    sync::{Notify, Semaphore, broadcast::error::RecvError},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -37,8 +37,10 @@ pub use desk::Desk;
 
 /// Looked at this often even when nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Jobs carried out at once; further ones wait for their turn.
-const JOBS_AT_ONCE_MAX: usize = 64;
+/// Jobs carried out at once; further ones wait for their turn. One that pauses or stands costs next to nothing.
+const JOBS_AT_ONCE_MAX: usize = 1024;
+/// Routers that all jobs together work on at the same time.
+const DEVICES_IN_ALL_MAX: usize = 256;
 
 /// What the runner works with.
 #[derive(Clone)]
@@ -48,6 +50,7 @@ pub struct Runner {
     writer: Arc<dyn Writer>,
     /// Called when somebody else decided something about a job.
     wakes: Arc<Mutex<BTreeMap<JobId, Arc<Notify>>>>,
+    turns: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -60,7 +63,8 @@ impl Runner {
         writer: Arc<dyn Writer>,
         stop: CancellationToken,
     ) -> Self {
-        Self { desk, reader, writer, wakes: Arc::default(), stop }
+        let turns = Arc::new(Semaphore::new(DEVICES_IN_ALL_MAX));
+        Self { desk, reader, writer, wakes: Arc::default(), turns, stop }
     }
 
     /// Runs until stopped. Stops between steps: a step that was begun is finished first.
