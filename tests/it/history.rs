@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     event::{Envelope, Event},
+    gate::DeadManStatus,
     ids::{JobId, StepId},
     job::{JobStatus, StepStatus},
     operation::{Action, Expectation, Operation, Which},
+    plan::DeadMan,
 };
 use serde_json::{Map, Value};
 
@@ -68,16 +70,32 @@ fn wire(action: &Action) -> (&'static str, String, Value) {
         Action::Add { menu, properties } => ("PUT", format!("/rest{menu}"), object(properties)),
         Action::Remove { menu, id } => ("DELETE", format!("/rest{menu}/{id}"), Value::Null),
         Action::Command { menu, command, properties } => {
-            ("POST", format!("/rest{menu}/{command}"), object(properties))
+            ("POST", format!("/rest{}/{command}", menu.trim_end_matches('/')), object(properties))
         }
     }
+}
+
+/// What an intent, and its end, is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Of {
+    /// A step.
+    Step(StepId),
+    /// The timed undo of a job on a device: armed, or disarmed.
+    DeadMan(JobId, String, bool),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Step(StepStatus),
+    DeadMan(DeadManStatus),
 }
 
 #[derive(Debug, Clone)]
 struct Intent {
     seq: u64,
     at: i64,
-    step: StepId,
+    of: Of,
     device: String,
     attempt: u32,
     undo: bool,
@@ -89,8 +107,19 @@ struct Intent {
 struct Outcome {
     seq: u64,
     at: i64,
-    step: StepId,
-    status: StepStatus,
+    of: Of,
+    end: End,
+}
+
+impl Outcome {
+    fn is_doubt(&self) -> bool {
+        match self.end {
+            End::Step(status) => {
+                matches!(status, StepStatus::InDoubt | StepStatus::Started | StepStatus::Waiting)
+            }
+            End::DeadMan(status) => matches!(status, DeadManStatus::InDoubt),
+        }
+    }
 }
 
 /// Both sides of a story.
@@ -100,6 +129,7 @@ pub struct History {
     outcomes: Vec<Outcome>,
     jobs: BTreeMap<JobId, JobStatus>,
     operations: BTreeMap<StepId, Operation>,
+    dead_men: BTreeMap<(JobId, String), DeadMan>,
     /// All requests, in the routers' order.
     pub requests: Vec<Request>,
     /// What each (device, menu) really has in the end, row by row.
@@ -111,6 +141,7 @@ impl History {
     pub fn of_log(envelopes: &[Envelope], from: u64) -> Self {
         let mut history = Self::default();
         let mut plans = BTreeMap::new();
+        let mut references = BTreeMap::new();
         let mut old = BTreeSet::new();
         for envelope in envelopes {
             let (seq, at) = (envelope.seq.0, envelope.at.as_micros());
@@ -125,6 +156,41 @@ impl History {
                             plan.waves.iter().flatten().find(|p| p.device_id == step.device_id).unwrap();
                         let operation = part.operations[usize::try_from(step.operation).unwrap()].clone();
                         history.operations.insert(step.step_id, operation);
+                        if let Some(dead_man) = &part.dead_man {
+                            let key = (e.job_id, step.device_id.to_string());
+                            history.dead_men.insert(key, dead_man.clone());
+                        }
+                    }
+                }
+                Event::DeadManStarted(e) if !old.contains(&e.job_id) => {
+                    let key = (e.job_id, e.device_id.to_string());
+                    let dead_man = &history.dead_men[&key];
+                    let action = match e.disarm {
+                        false => Some(dead_man.arm.clone()),
+                        true => references.get(&key).map(|id: &String| Action::Remove {
+                            menu: dead_man.menu.clone(),
+                            id: id.clone(),
+                        }),
+                    };
+                    history.intents.push(Intent {
+                        seq,
+                        at,
+                        of: Of::DeadMan(e.job_id, e.device_id.to_string(), e.disarm),
+                        device: e.device_id.to_string(),
+                        attempt: e.attempt,
+                        undo: false,
+                        action,
+                        digest: e.operation_sha256.clone(),
+                    });
+                }
+                Event::DeadManSettled(e) if !old.contains(&e.job_id) => {
+                    let key = (e.job_id, e.device_id.to_string());
+                    if let Some(reference) = &e.reference {
+                        references.insert(key, reference.clone());
+                    }
+                    for disarm in [false, true] {
+                        let of = Of::DeadMan(e.job_id, e.device_id.to_string(), disarm);
+                        history.outcomes.push(Outcome { seq, at, of, end: End::DeadMan(e.status) });
                     }
                 }
                 Event::StepStarted(e) if !old.contains(&e.job_id) => {
@@ -135,7 +201,7 @@ impl History {
                     history.intents.push(Intent {
                         seq,
                         at,
-                        step: e.step_id,
+                        of: Of::Step(e.step_id),
                         device: e.device_id.to_string(),
                         attempt: e.attempt,
                         undo: e.undo,
@@ -144,7 +210,8 @@ impl History {
                     });
                 }
                 Event::StepSettled(e) if !old.contains(&e.job_id) => {
-                    history.outcomes.push(Outcome { seq, at, step: e.step_id, status: e.status });
+                    let (of, end) = (Of::Step(e.step_id), End::Step(e.status));
+                    history.outcomes.push(Outcome { seq, at, of, end });
                 }
                 Event::JobStatusChanged(e) if !old.contains(&e.job_id) => {
                     history.jobs.insert(e.job_id, e.status);
@@ -165,19 +232,21 @@ impl History {
         self.jobs.values().copied().collect()
     }
 
-    /// What ended an intent: the next outcome of its step that is no doubt, before the step's next intent.
+    /// What ended an intent: the first outcome that is no doubt, before the next intent of the same.
     fn end_of(&self, intent: &Intent) -> Option<&Outcome> {
+        self.ends_of(intent).next()
+    }
+
+    fn ends_of(&self, intent: &Intent) -> impl DoubleEndedIterator<Item = &Outcome> {
+        let (of, seq) = (intent.of.clone(), intent.seq);
         let next = self.next_intent(intent).map_or(u64::MAX, |next| next.seq);
-        self.outcomes.iter().find(|outcome| {
-            outcome.step == intent.step
-                && outcome.seq > intent.seq
-                && outcome.seq < next
-                && !matches!(outcome.status, StepStatus::InDoubt | StepStatus::Started | StepStatus::Waiting)
+        self.outcomes.iter().filter(move |outcome| {
+            outcome.of == of && outcome.seq > seq && outcome.seq < next && !outcome.is_doubt()
         })
     }
 
     fn next_intent(&self, intent: &Intent) -> Option<&Intent> {
-        self.intents.iter().find(|other| other.step == intent.step && other.seq > intent.seq)
+        self.intents.iter().find(|other| other.of == intent.of && other.seq > intent.seq)
     }
 
     fn shows(&self, device: &str, expectation: &Expectation) -> Option<bool> {
@@ -280,33 +349,40 @@ fn readings_between(history: &History, found: &mut Vec<String>) {
 
 /// An intent has exactly one end, and the end is the truth.
 fn settled(history: &History, intent: &Intent, sent: Option<bool>, found: &mut Vec<String>) {
-    let name = format!("step {} attempt {}", intent.step, intent.attempt);
-    let Some(end) = history.end_of(intent) else {
+    let name = format!("{:?} attempt {}", intent.of, intent.attempt);
+    // What was held is told twice: at last it is what a reading showed once its timed undo was gone.
+    let Some(end) = history.ends_of(intent).next_back() else {
         found.push(format!("forgotten step: {name} has an intent at {} and no end", intent.seq));
         return;
     };
     let last = history.next_intent(intent).is_none();
-    let operation = &history.operations[&intent.step];
-    match (end.status, intent.undo) {
+    let (Of::Step(step), End::Step(status)) = (&intent.of, end.end) else {
+        if matches!(end.end, End::DeadMan(DeadManStatus::Armed)) && sent != Some(true) {
+            found.push(format!("false end: {name} is armed, but nothing was sent"));
+        }
+        return;
+    };
+    let operation = &history.operations[step];
+    match (status, intent.undo) {
         (StepStatus::Applied, false)
             if sent != Some(true) && operation.expect_before != operation.expect_after =>
         {
             found.push(format!("false end: {name} is applied, but no write changed the router"));
         }
         (StepStatus::NotApplied | StepStatus::Refused, _) if sent == Some(true) => {
-            found.push(format!("false end: {name} is {:?}, but its write changed the router", end.status));
+            found.push(format!("false end: {name} is {status:?}, but its write changed the router"));
         }
         _ => {}
     }
-    if !last && !matches!(end.status, StepStatus::NotApplied) && !history.next_intent(intent).unwrap().undo {
-        found.push(format!("second attempt: {name} was {:?} and was begun again", end.status));
+    if !last && !matches!(status, StepStatus::NotApplied) && !history.next_intent(intent).unwrap().undo {
+        found.push(format!("second attempt: {name} was {status:?} and was begun again"));
     }
     if !last {
         return;
     }
-    let truth = match end.status {
+    let truth = match status {
         StepStatus::Applied => history.shows(&intent.device, &operation.expect_after),
-        StepStatus::NotApplied | StepStatus::Refused | StepStatus::Undone => {
+        StepStatus::NotApplied | StepStatus::Refused | StepStatus::Undone | StepStatus::RevertedByRouter => {
             history.shows(&intent.device, &operation.expect_before)
         }
         StepStatus::Diverged => history
@@ -318,7 +394,7 @@ fn settled(history: &History, intent: &Intent, sent: Option<bool>, found: &mut V
     match truth {
         Some(true) => {}
         Some(false) => {
-            found.push(format!("untrue end: {name} is {:?}, the router shows otherwise", end.status))
+            found.push(format!("untrue end: {name} is {status:?}, the router shows otherwise"));
         }
         None => found.push(format!("no truth: nobody looked at {} in the end", intent.device)),
     }

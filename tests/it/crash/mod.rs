@@ -3,6 +3,8 @@
 //!
 //! `APPLIANCE_KILLS` sets how many kills are made; without it, one at every point.
 
+mod fleet;
+mod fleet_rig;
 mod rig;
 mod scenarios;
 

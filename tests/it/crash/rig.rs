@@ -41,13 +41,19 @@ pub enum Device {
 }
 
 /// Boxes on loopback, steered over the control API.
-struct Routers {
+pub struct Routers {
     child: Child,
     said: Value,
 }
 
 impl Routers {
-    fn start(count: usize) -> Self {
+    /// Asks or steers one box.
+    pub fn of(&self, n: usize, method: &str, what: &str, body: Option<&Value>) -> Value {
+        let name = self.said["boxes"][n]["name"].as_str().unwrap();
+        self.control(method, &format!("/boxes/{name}/{what}"), body)
+    }
+
+    pub fn start(count: usize) -> Self {
         let binary = Path::new(APPLIANCE).with_file_name("simulator");
         assert!(binary.exists(), "{} is built with the workspace", binary.display());
         let mut child = Command::new(binary)
@@ -86,7 +92,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn start(dir: &Path, token: &str, kill_at: Option<(&str, usize)>, limited: bool) -> Self {
+    pub fn start(dir: &Path, token: &str, kill_at: Option<(&str, usize)>, limited: bool) -> Self {
         let mut command = if limited {
             let mut command = Command::new("sh");
             command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", APPLIANCE]);
@@ -129,7 +135,7 @@ impl Daemon {
     }
 
     /// Waits until it is so, or until the process is dead.
-    fn until(&mut self, what: &str, mut so: impl FnMut(&Self) -> bool) {
+    pub fn until(&mut self, what: &str, mut so: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         while !self.is_dead() && !so(self) {
             assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
@@ -158,7 +164,7 @@ impl Daemon {
         self.tool_as(&self.token.clone(), tool, params)
     }
 
-    fn tool_as(&self, token: &str, tool: &str, params: &Value) -> Reply {
+    pub fn tool_as(&self, token: &str, tool: &str, params: &Value) -> Reply {
         self.ask("POST", &format!("/api/tools/{tool}"), token, &params.to_string())
     }
 
@@ -176,7 +182,7 @@ impl Daemon {
     }
 
     /// Waits for the end; answers whether it was killed, and which points were reached how often.
-    fn end(mut self, ask_to: bool) -> (bool, BTreeMap<String, usize>, String) {
+    pub fn end(mut self, ask_to: bool) -> (bool, BTreeMap<String, usize>, String) {
         if ask_to && !self.is_dead() {
             terminate(&self.child);
         }
@@ -226,32 +232,13 @@ impl Template {
         let routers = Routers::start(2 * sites);
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let init =
-            Command::new(APPLIANCE).arg("--dir").arg(&state).args(["--json", "init"]).output().unwrap();
-        let admin = json_of(&init)["admin_token"].as_str().unwrap().to_owned();
+        let admin = init(&state);
         let daemon = Daemon::start(&state, &admin, None, false);
         for n in 0..2 * sites {
-            let at = &routers.said["boxes"][n];
-            let (ip, port) = at["address"].as_str().unwrap().rsplit_once(':').unwrap();
-            let added = daemon.tool(
-                "device_add",
-                &json!({
-                    "device_id": format!("r{n}"), "management_ip": ip, "management_port": port.parse::<u16>().unwrap(),
-                    "environment": if n % 2 == 0 { "lab" } else { "prod" }, "allow": ["advanced_writes"],
-                    "trust": { "spki_sha256": at["spki_sha256_hex"] },
-                    "username": "appliance-rw", "password": "rw-secret",
-                }),
-            );
-            assert_eq!(added.status, 200, "{}", added.text);
+            let environment = if n % 2 == 0 { "lab" } else { "prod" };
+            add_router(&daemon, &routers, n, &format!("r{n}"), environment, &["advanced_writes"]);
         }
-        let made = daemon.tool(
-            "token_create",
-            &json!({
-                "label": "Ada", "role": "approver", "personal": true,
-                "environments": ["lab", "staging", "prod"], "device_scopes": ["*"],
-            }),
-        );
-        let approver = made.body["token"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
+        let approver = make_approver(&daemon);
         daemon.end(true);
         let head = envelopes(&state).last().unwrap().seq.0;
         Self { routers, dir, admin, approver, head }
@@ -269,6 +256,46 @@ impl Template {
     }
 }
 
+/// A new store; answers its admin token.
+pub fn init(state: &Path) -> String {
+    let init = Command::new(APPLIANCE).arg("--dir").arg(state).args(["--json", "init"]).output().unwrap();
+    json_of(&init)["admin_token"].as_str().unwrap().to_owned()
+}
+
+pub fn add_router(
+    daemon: &Daemon,
+    routers: &Routers,
+    n: usize,
+    device_id: &str,
+    environment: &str,
+    allow: &[&str],
+) {
+    let at = &routers.said["boxes"][n];
+    let (ip, port) = at["address"].as_str().unwrap().rsplit_once(':').unwrap();
+    let added = daemon.tool(
+        "device_add",
+        &json!({
+            "device_id": device_id, "management_ip": ip, "management_port": port.parse::<u16>().unwrap(),
+            "environment": environment, "allow": allow,
+            "trust": { "spki_sha256": at["spki_sha256_hex"] },
+            "username": "appliance-rw", "password": "rw-secret",
+        }),
+    );
+    assert_eq!(added.status, 200, "{}", added.text);
+}
+
+/// A named person who approves; answers her token.
+pub fn make_approver(daemon: &Daemon) -> String {
+    let made = daemon.tool(
+        "token_create",
+        &json!({
+            "label": "Ada", "role": "approver", "personal": true,
+            "environments": ["lab", "staging", "prod"], "device_scopes": ["*"],
+        }),
+    );
+    made.body["token"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned()
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -281,7 +308,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn envelopes(state: &Path) -> Vec<Envelope> {
+pub fn envelopes(state: &Path) -> Vec<Envelope> {
     let mut all = Vec::new();
     audit::scan(&Source::Store(state.join("events/appliance.redb")), Seq(1), None, &mut |envelope| {
         all.push(envelope);
@@ -324,8 +351,7 @@ impl Site<'_> {
     }
 
     fn control(&self, method: &str, what: &str, body: Option<&Value>) -> Value {
-        let name = self.template.routers.said["boxes"][self.number()]["name"].as_str().unwrap();
-        self.template.routers.control(method, &format!("/boxes/{name}/{what}"), body)
+        self.template.routers.of(self.number(), method, what, body)
     }
 
     pub fn fault(&self, fault: &Value) {
