@@ -5,7 +5,8 @@
 //!    [`plan`], [`sample`], [`store`];
 //! 2. [`event`]: the one [`event::Event`] enum, its registry of never-reused numbers, and [`event::Envelope`];
 //! 3. [`log`]: the store that appends and reads them; under it [`frame`], [`upcast`], [`merkle`] and [`checkpoint`];
-//!    beside it [`audit`] and [`export`], which work on a store that nobody holds.
+//!    beside it [`audit`] and [`export`], which work on a store that nobody holds, and [`evidence`]: some events that prove
+//!    themselves far from their store.
 //!
 //! This crate names no rule, no router, no door: it would read the same if the product did something else with its
 //! facts. Only this crate and `snapshots` name the store's library.
@@ -18,6 +19,7 @@ pub mod codec;
 pub mod crash;
 pub mod device;
 pub mod event;
+pub mod evidence;
 pub mod export;
 pub mod fold;
 pub mod frame;

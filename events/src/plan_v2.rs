@@ -43,6 +43,12 @@ pub fn raise(body: &[u8]) -> Result<Vec<u8>, BodyError> {
     Ok(bincode::serde::encode_to_vec(proposed(old), CONFIG).expect("a plan is plain data"))
 }
 
+/// What the hash of a plan of version 2 is over.
+pub fn canonical(body: &[u8]) -> Result<Vec<u8>, BodyError> {
+    let old: PlanProposedV2 = decode_whole(body)?;
+    Ok(serde_json::to_vec(&old.plan).expect("a plan is plain data with text keys"))
+}
+
 fn proposed(old: PlanProposedV2) -> PlanProposed {
     let PlanV2 { plan_id, tool, summary, environment, waves, rollback_on_failure } = old.plan;
     let waves = waves.into_iter().map(|parts| parts.into_iter().map(part).collect()).collect();

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     appliance::holder::name_holder,
-    cli::{Common, moment, out},
+    cli::{Common, evidence, moment, out},
     domain::State,
     engine::digest_of,
     failure::{Code, Failure},
@@ -47,6 +47,9 @@ pub(super) struct Verify {
     /// Decode bodies from this place on only.
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
+    /// Check the evidence of one plan instead: a file that `plan evidence` wrote. Needs no store.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "export", "checkpoint", "from"])]
+    evidence: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +134,9 @@ pub(super) async fn verify(common: &Common, args: Verify) -> Result<u8, Failure>
     common.start_log("warn", false)?;
     let key = args.key.as_deref().map(str::parse).transpose();
     let key = key.map_err(|_| Failure::param("key", "not a key as `init` and `status` print it"))?;
+    if let Some(file) = &args.evidence {
+        return evidence::verify(common, file, key.as_ref());
+    }
     let kept = args.checkpoint.is_some();
     let checkpoint = args.checkpoint.as_deref().map(checkpoint).transpose()?;
     let source = source(common, &args.at)?;

@@ -8,6 +8,7 @@ mod device;
 mod device_show;
 mod doctor;
 mod events;
+mod evidence;
 mod file;
 mod hidden;
 mod import;
@@ -95,7 +96,7 @@ enum Command {
     Call(chores::Call),
     /// List the tools you may use.
     Tools,
-    /// Plans: list, show, approve, reject, start.
+    /// Plans: list, show, approve, reject, start, evidence.
     #[command(subcommand)]
     Plan(plan::Plan),
     /// Jobs: list, show, watch.
@@ -104,7 +105,7 @@ enum Command {
     /// Events: list, tail, export.
     #[command(subcommand)]
     Events(events::Events),
-    /// Check the log: every checksum, the Merkle tree, signed checkpoints.
+    /// Check the log (every checksum, the Merkle tree, signed checkpoints), or the evidence of one plan.
     Verify(log::Verify),
     /// Rebuild the state from the log and print its digest.
     Replay(log::Replay),

@@ -7,6 +7,7 @@ use crate::{
     cli::{
         Common,
         client::Client,
+        evidence,
         job::{self, Followed},
         out, usage,
     },
@@ -56,6 +57,8 @@ pub(super) enum Plan {
         #[arg(long)]
         wait: bool,
     },
+    /// Write everything that happened to a plan, with its proofs, into one file: `verify --evidence` checks it anywhere.
+    Evidence(evidence::Make),
 }
 
 /// A plan as an approver reads it, from typed data only.
@@ -114,6 +117,7 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
                     .await?;
             out::show(common, &answer, |_| format!("{plan_id} is rejected"))?;
         }
+        Plan::Evidence(args) => return evidence::make(common, args).await,
         Plan::Start { plan_id, wait } => return start(common, &plan_id, wait).await,
     }
     Ok(0)

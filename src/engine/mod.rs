@@ -31,6 +31,8 @@ pub(crate) use clock::mint;
 const COMMANDS_WAITING_MAX: usize = 1024;
 /// Records without a waiting caller (calls of read tools, samples); beyond it they are dropped and counted.
 const RECORDS_WAITING_MAX: usize = 16_384;
+/// Wishes for a checkpoint that may wait; beyond it callers wait in turn.
+const SIGNING_WAITING_MAX: usize = 64;
 /// Published events a slow subscriber may lag behind before it must read the log instead.
 const PUBLISHED_MAX: usize = 4096;
 
@@ -107,6 +109,7 @@ pub struct Engine {
     published: broadcast::Sender<Envelope>,
     reader: LogReader,
     lost_records: Arc<std::sync::atomic::AtomicU64>,
+    signing: mpsc::Sender<oneshot::Sender<Result<(), Failure>>>,
 }
 
 /// The writer's thread, to be joined at the end.
@@ -142,6 +145,7 @@ impl Engine {
         let (commands, commands_in) = mpsc::channel(COMMANDS_WAITING_MAX);
         let (records, records_in) = mpsc::channel(RECORDS_WAITING_MAX);
         let (stop, stop_in) = mpsc::channel(1);
+        let (signing, signing_in) = mpsc::channel(SIGNING_WAITING_MAX);
         let (head_out, head) = watch::channel(log.head().seq);
         let (storage_out, storage) = watch::channel(Storage::Ready);
         let published = broadcast::Sender::new(PUBLISHED_MAX);
@@ -157,6 +161,7 @@ impl Engine {
             commands: commands_in,
             records: records_in,
             stop: stop_in,
+            signing: signing_in,
             head: head_out,
             storage: storage_out,
             published: published.clone(),
@@ -166,7 +171,8 @@ impl Engine {
             .name("writer".into())
             .spawn(move || writer.run())
             .expect("a thread can be started at start-up");
-        let engine = Self { commands, records, views, head, storage, published, reader, lost_records };
+        let engine =
+            Self { commands, records, views, head, storage, published, reader, lost_records, signing };
         (engine, Running { thread, stop })
     }
 
@@ -195,6 +201,16 @@ impl Engine {
         if self.records.try_send(Request { wish, answer: None }).is_err() {
             self.lost_records.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
+    }
+
+    /// Signs a checkpoint of the newest state now, unless there is one.
+    ///
+    /// # Errors
+    /// `storage_unavailable` when the store cannot be written.
+    pub async fn sign(&self) -> Result<(), Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.signing.send(answer).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 
     /// Reads the views. The closure must be short; no guard leaves it.

@@ -51,6 +51,7 @@ pub(super) struct Writer {
     pub commands: mpsc::Receiver<Request>,
     pub records: mpsc::Receiver<Request>,
     pub stop: mpsc::Receiver<()>,
+    pub signing: mpsc::Receiver<oneshot::Sender<Result<(), Failure>>>,
     pub head: watch::Sender<Seq>,
     pub storage: watch::Sender<Storage>,
     pub published: broadcast::Sender<Envelope>,
@@ -67,6 +68,7 @@ struct Waiting {
 enum Woken {
     Command(Request),
     Record(Request),
+    Sign(oneshot::Sender<Result<(), Failure>>),
     Idle,
     Stop,
 }
@@ -95,6 +97,7 @@ impl Writer {
             let mut requests = Vec::new();
             match woken {
                 Woken::Command(request) | Woken::Record(request) => requests.push(request),
+                Woken::Sign(answer) => self.sign(answer),
                 Woken::Idle => {}
                 Woken::Stop => break,
             }
@@ -136,14 +139,26 @@ impl Writer {
         self.finish(samples);
     }
 
-    /// Commands first, then records.
+    /// What is to be signed is rare and waited for; then commands, then records.
     async fn wake(&mut self) -> Woken {
         tokio::select! {
             biased;
+            Some(answer) = self.signing.recv() => Woken::Sign(answer),
             Some(request) = self.commands.recv() => Woken::Command(request),
             Some(request) = self.records.recv() => Woken::Record(request),
             _ = self.stop.recv() => Woken::Stop,
             () = tokio::time::sleep(IDLE) => Woken::Idle,
+        }
+    }
+
+    /// Signs the newest state. A commit that fails is recovered from like any other; nothing is in doubt by it.
+    fn sign(&mut self, answer: oneshot::Sender<Result<(), Failure>>) {
+        let signed = self.log.checkpoint(clock::now());
+        let said = signed.as_ref().map(drop).map_err(|_| unavailable("the disk cannot be written now"));
+        // A caller who left is no error.
+        let _ = answer.send(said);
+        if let Err(error) = signed {
+            self.recover(&error, Vec::new());
         }
     }
 
@@ -354,6 +369,9 @@ impl Writer {
         loop {
             while let Ok(request) = self.commands.try_recv() {
                 reply(request.answer, Err(unavailable("the disk cannot be written now")));
+            }
+            while let Ok(answer) = self.signing.try_recv() {
+                let _ = answer.send(Err(unavailable("the disk cannot be written now")));
             }
             while self.records.try_recv().is_ok() {
                 self.lost_records.fetch_add(1, Ordering::Relaxed);

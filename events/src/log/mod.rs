@@ -25,7 +25,7 @@ pub(crate) mod tables;
 mod tail;
 mod tend;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod ticket;
 
 use std::{path::PathBuf, sync::Arc};

@@ -1,6 +1,6 @@
 //! Hashes of complete subtrees for proofs: from tiles where a tile is whole, from the events below that.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use redb::{ReadOnlyTable, ReadTransaction};
 
@@ -34,11 +34,15 @@ pub(super) struct StoredNodes<'a> {
     txn: &'a ReadTransaction,
     tiles: ReadOnlyTable<u64, &'static [u8]>,
     edge: TreeEdge,
+    /// The block of leaves that was read last, and the nodes above leaves met so far: proofs of neighbours share them.
+    block: RefCell<Option<(u64, Vec<Hash>)>>,
+    met: RefCell<BTreeMap<(u32, u64), Hash>>,
 }
 
 impl<'a> StoredNodes<'a> {
     pub(super) fn open(txn: &'a ReadTransaction, edge: TreeEdge) -> Result<Self, Fault> {
-        Ok(Self { txn, tiles: txn.open_table(tables::TILES)?, edge })
+        let tiles = txn.open_table(tables::TILES)?;
+        Ok(Self { txn, tiles, edge, block: RefCell::default(), met: RefCell::default() })
     }
 
     fn tile(&self, level: u32, index: u64) -> Result<(Hash, Seq), Fault> {
@@ -58,25 +62,40 @@ impl<'a> StoredNodes<'a> {
     /// The leaf hashes `start .. start + count`, all in one block of 256 leaves.
     fn leaves(&self, start: u64, count: u64) -> Result<Vec<Hash>, Fault> {
         let block = start / 256;
+        if self.block.borrow().as_ref().is_none_or(|(read, _)| *read != block) {
+            let read = self.block_of_leaves(block)?;
+            self.block.replace(Some((block, read)));
+        }
+        let read = self.block.borrow();
+        let hashes = read.as_ref().map_or(&[][..], |(_, hashes)| hashes);
+        let from = usize::try_from(start % 256).expect("below 256");
+        let wanted = usize::try_from(count).ok().and_then(|count| hashes.get(from..from + count));
+        wanted
+            .map(<[Hash]>::to_vec)
+            .ok_or_else(|| Fault::damaged(tables::BEFORE_ALL, format!("leaves from {start} on are missing")))
+    }
+
+    /// The hashes of a block's leaves, as far as there are any.
+    fn block_of_leaves(&self, block: u64) -> Result<Vec<Hash>, Fault> {
         let first =
             if block == self.edge.leaves / 256 { self.edge.block_first } else { self.tile(1, block)?.1 };
+        let (start, end) = (block * 256, (block + 1) * 256);
         let mut rows = Rows::open(self.txn, tables::LEDGER, first)?;
         let mut hashes = Vec::new();
         while let Some(seq) = rows.seq() {
             let frame = rows.frame()?;
             match frame.leaf {
-                Some(leaf) if leaf >= start + count => break,
-                Some(leaf) if leaf >= start => hashes.push(merkle::leaf_hash(frame.bytes)),
-                Some(_) => {}
+                Some(leaf) if leaf >= end => break,
+                Some(leaf) if leaf == start + hashes.len() as u64 => {
+                    hashes.push(merkle::leaf_hash(frame.bytes));
+                }
+                Some(leaf) if leaf < start => {}
+                Some(_) => return Err(Fault::damaged(seq, "its leaf does not follow")),
                 None => return Err(Fault::damaged(seq, "it has no leaf")),
             }
             rows.advance()?;
         }
-        if hashes.len() as u64 == count {
-            Ok(hashes)
-        } else {
-            Err(Fault::damaged(first, format!("leaves from {start} on are missing")))
-        }
+        Ok(hashes)
     }
 }
 
@@ -86,14 +105,16 @@ impl Nodes for StoredNodes<'_> {
     fn node(&self, log2: u32, index: u64) -> Result<Hash, Fault> {
         let level = log2 / 8;
         let width = 1 << (log2 % 8);
-        let hashes = if level == 0 {
-            self.leaves(index * width, width)?
-        } else {
-            (index * width..(index + 1) * width)
-                .map(|index| self.tile(level, index).map(|(root, _)| root))
-                .collect::<Result<_, _>>()?
-        };
-        Ok(fold(hashes))
+        if level == 0 {
+            return Ok(fold(self.leaves(index * width, width)?));
+        }
+        if let Some(met) = self.met.borrow().get(&(log2, index)) {
+            return Ok(*met);
+        }
+        let roots = (index * width..(index + 1) * width).map(|index| self.tile(level, index));
+        let node = fold(roots.map(|tile| tile.map(|(root, _)| root)).collect::<Result<_, _>>()?);
+        self.met.borrow_mut().insert((log2, index), node);
+        Ok(node)
     }
 }
 

@@ -168,6 +168,32 @@ impl LogReader {
         self.proof(|nodes| merkle::inclusion_proof(nodes, leaf, size))
     }
 
+    /// As [`LogReader::inclusion_proof`] for several leaves at once; cheap where they are neighbours.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or is smaller than asked.
+    pub fn inclusion_proofs(&self, leaves: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, ReadError> {
+        self.within(size)?;
+        if let Some(asked) = leaves.iter().find(|leaf| **leaf >= size) {
+            return Err(ReadError::OutOfRange { leaves: size, asked: *asked });
+        }
+        self.proof(|nodes| leaves.iter().map(|leaf| merkle::inclusion_proof(nodes, *leaf, size)).collect())
+    }
+
+    /// The exact frames of events, in the order asked for; what is not there (any more) is left out.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn frames(&self, seqs: &[Seq]) -> Result<Vec<Vec<u8>>, ReadError> {
+        self.read(|txn| {
+            let mut frames = Vec::with_capacity(seqs.len());
+            for seq in seqs {
+                frames.extend(find(txn, *seq, |frame| Ok(frame.bytes.to_vec()))?);
+            }
+            Ok(frames)
+        })
+    }
+
     /// The proof that the first `old` leaves are a beginning of the first `new` leaves.
     ///
     /// # Errors
@@ -254,13 +280,21 @@ fn note_text(seq: Seq, note: &[u8]) -> Result<String, Fault> {
     String::from_utf8(note.to_vec()).map_err(|_| Fault::damaged(seq, "its checkpoint is not text"))
 }
 
-/// Finds one event by the row that it must stand in.
 fn get(txn: &ReadTransaction, seq: Seq) -> Result<Option<Envelope>, Fault> {
+    find(txn, seq, envelope)
+}
+
+/// Finds one event by the row that it must stand in.
+fn find<T>(
+    txn: &ReadTransaction,
+    seq: Seq,
+    take: impl Fn(&Frame<'_>) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
     for table in [tables::LEDGER, tables::SAMPLES] {
         let table = txn.open_table(table)?;
         let Some((key, row)) = table.range(..=seq.0)?.next_back().transpose()? else { continue };
         if let Some(frame) = rows::find(row.value(), Seq(key.value()), seq)? {
-            return envelope(&frame).map(Some);
+            return take(&frame).map(Some);
         }
     }
     Ok(None)

@@ -27,6 +27,15 @@ impl EventLog {
         self.flush(at, due)
     }
 
+    /// Signs the newest state, unless the newest checkpoint speaks of it already.
+    ///
+    /// # Errors
+    /// As [`EventLog::tend`].
+    pub fn checkpoint(&mut self, at: Moment) -> Result<(), AppendError> {
+        let unsigned = self.head().seq > self.last_checkpoint.seq;
+        if unsigned { self.flush(at, true) } else { Ok(()) }
+    }
+
     /// Flushes, signs a last checkpoint if anything happened since the one before, and closes the store so that it
     /// opens at once.
     ///

@@ -11,6 +11,7 @@ mod job_cancel;
 mod job_list;
 mod login;
 mod plan_approve;
+pub(crate) mod plan_evidence;
 mod plan_list;
 mod plan_reject;
 mod plan_start;
@@ -42,6 +43,7 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<device_remove::DeviceRemove>(),
     ToolDef::of::<device_probe::DeviceProbe>(),
     ToolDef::of::<plan_list::PlanList>(),
+    ToolDef::of::<plan_evidence::PlanEvidence>(),
     ToolDef::of::<plan_approve::PlanApprove>(),
     ToolDef::of::<plan_reject::PlanReject>(),
     ToolDef::of::<plan_start::PlanStart>(),

@@ -1,0 +1,388 @@
+//! The part of evidence that people read, made from the proven events and nothing else.
+//!
+//! Its words belong to the format's number: a file that was ever written must come out the same for ever. What is to be
+//! told differently gets the next number (`docs/evidence.md`).
+
+use std::collections::BTreeMap;
+
+use events::{
+    device::Environment,
+    event::{Envelope, Event},
+    ids::{DeviceId, JobId, Moment, PlanId, Seq, StepId},
+    job::{JobStatus, StepStatus},
+    plan::{ApprovedBy, DevicePart, PlanProposed, RiskLevel},
+    principal::{Actor, Door, Role},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{changes::diff_lines, domain::plan::PlanStatus, routeros::text::clean};
+
+/// A plan and what became of it, as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Readable {
+    /// What the plan is for, in one line.
+    summary: String,
+    /// The tool that proposed it.
+    tool: String,
+    environment: Environment,
+    /// SHA-256 over the plan: what was approved.
+    plan_hash: String,
+    /// Where the plan stood at the checkpoint.
+    status: PlanStatus,
+    /// The highest of its devices.
+    risk_level: RiskLevel,
+    rollback_on_failure: bool,
+    proposed: Act,
+    /// Who said yes or no, in order.
+    decisions: Vec<Decision>,
+    devices: Vec<Device>,
+    job: Option<Job>,
+    /// Every event of this file but the store's first, in order.
+    timeline: Vec<Line>,
+    /// When all of this was so.
+    as_of: AsOf,
+}
+
+/// Somebody did something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Act {
+    /// The principal's stable name.
+    by: String,
+    /// The person or program that it stands for.
+    label: String,
+    role: Role,
+    door: Door,
+    at: Moment,
+    seq: Seq,
+}
+
+/// A yes or a no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Decision {
+    decision: Word,
+    /// The rule of the configuration that said yes; absent when a person did.
+    policy: Option<String>,
+    comment: String,
+    #[serde(flatten)]
+    act: Act,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Approved,
+    Rejected,
+}
+
+/// One device's part, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Device {
+    device_id: DeviceId,
+    /// Counted from 1.
+    wave: u32,
+    risk_score: u8,
+    risk_reasons: Vec<String>,
+    steps: Vec<Step>,
+}
+
+/// One operation, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Step {
+    /// Absent before the plan was started.
+    step_id: Option<StepId>,
+    /// What differs, one line a property.
+    changes: Vec<String>,
+    status: StepStatus,
+    /// Writes that were begun, undoing included.
+    attempts: u32,
+    /// True when its undo was begun.
+    undo: bool,
+    /// Our word for its failure.
+    code: Option<String>,
+    /// RouterOS's own words.
+    detail: String,
+    /// What was read back last.
+    observed: BTreeMap<String, Option<String>>,
+    /// When that was.
+    settled_at: Option<Moment>,
+}
+
+/// The carrying out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Job {
+    job_id: JobId,
+    status: JobStatus,
+    /// Why, where a reason was given.
+    reason: String,
+    started: Act,
+    ended_at: Option<Moment>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Line {
+    seq: Seq,
+    at: Moment,
+    kind: String,
+    by: String,
+    what: String,
+}
+
+/// What the checkpoint speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AsOf {
+    /// When it was signed.
+    pub at: Moment,
+    /// The newest event then.
+    pub seq: Seq,
+    /// Events of the ledger then.
+    pub leaves: u64,
+}
+
+/// What the steps of a plan came to, by device and operation.
+#[derive(Debug, Clone, Default)]
+struct Outcome {
+    step_id: Option<StepId>,
+    status: Option<StepStatus>,
+    attempts: u32,
+    undo: bool,
+    code: Option<String>,
+    detail: String,
+    observed: BTreeMap<String, Option<String>>,
+    settled_at: Option<Moment>,
+}
+
+/// The readable part of a plan's events.
+#[must_use]
+pub(super) fn readable(
+    proposed: &PlanProposed,
+    origin: &Envelope,
+    events: &[Envelope],
+    as_of: AsOf,
+) -> Readable {
+    let plan = &proposed.plan;
+    let outcomes = outcomes(events);
+    let job = job(events);
+    let device = |part: &DevicePart, wave: u32| Device {
+        device_id: part.device_id.clone(),
+        wave,
+        risk_score: part.risk.score,
+        risk_reasons: part.risk.reasons.iter().map(|reason| clean(reason)).collect(),
+        steps: (0u32..)
+            .zip(&part.operations)
+            .map(|(number, operation)| {
+                let found = outcomes.get(&(part.device_id.clone(), number)).cloned().unwrap_or_default();
+                Step {
+                    step_id: found.step_id,
+                    changes: diff_lines(operation).iter().map(|line| clean(line)).collect(),
+                    status: found.status.unwrap_or(StepStatus::Waiting),
+                    attempts: found.attempts,
+                    undo: found.undo,
+                    code: found.code,
+                    detail: clean(&found.detail),
+                    observed: found.observed,
+                    settled_at: found.settled_at,
+                }
+            })
+            .collect(),
+    };
+    Readable {
+        summary: clean(&plan.summary),
+        tool: clean(&plan.tool),
+        environment: plan.environment,
+        plan_hash: clean(&proposed.plan_hash),
+        status: status(plan.plan_id, events),
+        risk_level: plan.waves.iter().flatten().map(|part| part.risk.level).max().unwrap_or(RiskLevel::Low),
+        rollback_on_failure: plan.rollback_on_failure,
+        proposed: act(&proposed.by, origin),
+        decisions: events.iter().filter_map(decision).collect(),
+        devices: (1u32..)
+            .zip(&plan.waves)
+            .flat_map(|(wave, parts)| parts.iter().map(move |part| (part, wave)))
+            .map(|(part, wave)| device(part, wave))
+            .collect(),
+        job,
+        timeline: events.iter().map(line).collect(),
+        as_of,
+    }
+}
+
+fn act(by: &Actor, envelope: &Envelope) -> Act {
+    Act {
+        by: clean(&by.name),
+        label: clean(&by.label),
+        role: by.role,
+        door: by.door,
+        at: envelope.at,
+        seq: envelope.seq,
+    }
+}
+
+fn decision(envelope: &Envelope) -> Option<Decision> {
+    match &envelope.event {
+        Event::PlanApproved(e) => {
+            let (policy, by) = match &e.by {
+                ApprovedBy::Person(person) => (None, person),
+                ApprovedBy::Policy(policy) => (Some(clean(policy)), &envelope.actor),
+            };
+            let act = act(by, envelope);
+            Some(Decision { decision: Word::Approved, policy, comment: clean(&e.comment), act })
+        }
+        Event::PlanRejected(e) => {
+            let act = act(&e.by, envelope);
+            Some(Decision { decision: Word::Rejected, policy: None, comment: clean(&e.comment), act })
+        }
+        _ => None,
+    }
+}
+
+/// Where the plan stands after its events.
+fn status(plan_id: PlanId, events: &[Envelope]) -> PlanStatus {
+    let mut status = PlanStatus::Pending;
+    for envelope in events {
+        status = match &envelope.event {
+            Event::PlanApproved(_) => PlanStatus::Approved,
+            Event::PlanRejected(_) => PlanStatus::Rejected,
+            Event::PlanExpired(_) => PlanStatus::Expired,
+            Event::PlanStale(_) => PlanStatus::Stale,
+            Event::JobStarted(_) => PlanStatus::Executing,
+            Event::JobStatusChanged(e) if e.plan_id == plan_id => match e.status {
+                JobStatus::Pending | JobStatus::Running | JobStatus::Halted | JobStatus::Stuck => {
+                    PlanStatus::Executing
+                }
+                JobStatus::RollingBack => PlanStatus::RollingBack,
+                JobStatus::Completed => PlanStatus::Completed,
+                JobStatus::Failed => PlanStatus::Failed,
+                JobStatus::Cancelled => PlanStatus::Cancelled,
+                JobStatus::RolledBack => PlanStatus::RolledBack,
+                JobStatus::PartiallyRolledBack => PlanStatus::PartiallyRolledBack,
+            },
+            _ => continue,
+        };
+    }
+    status
+}
+
+fn job(events: &[Envelope]) -> Option<Job> {
+    let mut job: Option<Job> = None;
+    for envelope in events {
+        match (&envelope.event, &mut job) {
+            (Event::JobStarted(e), _) => {
+                job = Some(Job {
+                    job_id: e.job_id,
+                    status: JobStatus::Pending,
+                    reason: String::new(),
+                    started: act(&e.by, envelope),
+                    ended_at: None,
+                });
+            }
+            (Event::JobStatusChanged(e), Some(job)) => {
+                job.status = e.status;
+                job.reason = clean(&e.reason);
+                job.ended_at = e.status.is_over().then_some(envelope.at);
+            }
+            _ => {}
+        }
+    }
+    job
+}
+
+fn outcomes(events: &[Envelope]) -> BTreeMap<(DeviceId, u32), Outcome> {
+    let mut places: BTreeMap<StepId, (DeviceId, u32)> = BTreeMap::new();
+    let mut outcomes: BTreeMap<(DeviceId, u32), Outcome> = BTreeMap::new();
+    for envelope in events {
+        match &envelope.event {
+            Event::JobStarted(e) => {
+                for layout in &e.steps {
+                    let place = (layout.device_id.clone(), layout.operation);
+                    places.insert(layout.step_id, place.clone());
+                    outcomes.insert(place, Outcome { step_id: Some(layout.step_id), ..Outcome::default() });
+                }
+            }
+            Event::StepStarted(e) => {
+                if let Some(outcome) = places.get(&e.step_id).and_then(|place| outcomes.get_mut(place)) {
+                    outcome.status = Some(StepStatus::Started);
+                    outcome.attempts += 1;
+                    outcome.undo |= e.undo;
+                }
+            }
+            Event::StepSettled(e) => {
+                if let Some(outcome) = places.get(&e.step_id).and_then(|place| outcomes.get_mut(place)) {
+                    outcome.status = Some(e.status);
+                    outcome.code = e.code.as_deref().map(clean);
+                    outcome.detail.clone_from(&e.detail);
+                    let shown =
+                        |(name, value): &(String, Option<String>)| (clean(name), value.as_deref().map(clean));
+                    outcome.observed = e.observed.iter().map(shown).collect();
+                    outcome.settled_at = Some(envelope.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    outcomes
+}
+
+/// An event in one line. A kind that is not told here is told by its name.
+fn line(envelope: &Envelope) -> Line {
+    let what = match &envelope.event {
+        Event::PlanProposed(e) => e.plan.summary.clone(),
+        Event::PlanApproved(e) => match &e.by {
+            ApprovedBy::Person(_) => format!("hash {}", e.plan_hash),
+            ApprovedBy::Policy(policy) => format!("hash {} by policy {policy}", e.plan_hash),
+        },
+        Event::PlanRejected(e) => e.comment.clone(),
+        Event::PlanStale(e) => e.device_id.to_string(),
+        Event::JobStarted(e) => format!("{} with {} steps", e.job_id, e.steps.len()),
+        Event::StepStarted(e) => {
+            let undo = if e.undo { "undo, " } else { "" };
+            format!("{} on {}: {undo}attempt {}", e.step_id, e.device_id, e.attempt)
+        }
+        Event::StepSettled(e) => {
+            let code = e.code.as_ref().map(|code| format!(", {code}")).unwrap_or_default();
+            format!("{} on {}: {}{code}", e.step_id, e.device_id, word(&e.status))
+        }
+        Event::JobStatusChanged(e) => match e.reason.as_str() {
+            "" => word(&e.status),
+            reason => format!("{}: {reason}", word(&e.status)),
+        },
+        Event::ToolCalled(e) => match &e.failure {
+            None => format!("{} {}", e.tool, e.parameters),
+            Some(failure) => format!("{} {}: {failure}", e.tool, e.parameters),
+        },
+        _ => String::new(),
+    };
+    Line {
+        seq: envelope.seq,
+        at: envelope.at,
+        kind: envelope.event.kind().to_owned(),
+        by: clean(&envelope.actor.name),
+        what: clean(&what),
+    }
+}
+
+/// A status in its own word.
+fn word(status: &impl Serialize) -> String {
+    serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+impl Readable {
+    /// What the plan is for.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Where it stood at the checkpoint.
+    #[must_use]
+    pub const fn status(&self) -> PlanStatus {
+        self.status
+    }
+
+    /// What was approved.
+    #[must_use]
+    pub fn plan_hash(&self) -> &str {
+        &self.plan_hash
+    }
+}
