@@ -39,6 +39,7 @@ pub(super) use direct::{cancel, direct, judge_gate, record_gate, set_status, sta
 pub use next::{Need, next};
 pub use start::bound_sha256;
 pub(super) use start::start;
+pub use step::wave_is_open;
 pub(super) use step::{begin as begin_step, settle as settle_step};
 
 /// How often one operation is sent at most; each further try follows a reading that shows the state before.

@@ -72,7 +72,8 @@ fn stops_others(job: &JobState, plan: &Plan, device_id: &DeviceId) -> bool {
 }
 
 /// True when all earlier waves are done, so that this one may be written to.
-pub(super) fn wave_is_open(job: &JobState, plan: &Plan, wave: WaveNo) -> bool {
+#[must_use]
+pub fn wave_is_open(job: &JobState, plan: &Plan, wave: WaveNo) -> bool {
     let looked = plan.rollout.gate.is_none() || job.wave(wave).is_some_and(|wave| !wave.samples.is_empty());
     looked && (1..wave.0).all(|earlier| wave_is_done(job, plan, WaveNo(earlier)))
 }

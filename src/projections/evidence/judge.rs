@@ -1,7 +1,8 @@
-//! Whether the proven events of a plan are a sound story: one plan, approved by somebody who may, carried out as
-//! approved, every intent before its outcome, and an end that fits its steps.
+//! Whether the proven events of a plan are a sound story: one plan, approved by those who may, carried out as approved,
+//! every intent before its outcome, no wave before the gate of the one before, and an end that fits its steps.
 //!
-//! The rules are those that the appliance itself keeps when it writes; here they are held against what it wrote.
+//! The rules are those that the appliance itself keeps when it writes; here they are held against what it wrote. Each event
+//! is held against the state that the events before it make.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,10 @@ use events::{
     device::Environment,
     event::{Envelope, Event},
     evidence::{Complaint, Proven},
+    fold::Fold as _,
+    gate::{DeadManSettled, DeadManStarted, DeadManStatus, GateJudged},
     ids::{DeviceId, PlanId, Seq, StepId, WaveNo},
-    job::{JobStarted, JobStatus, JobStatusChanged, StepLayout, StepSettled, StepStarted, StepStatus},
+    job::{JobStarted, JobStatus, JobStatusChanged, StepSettled, StepStarted, StepStatus},
     operation::Action,
     plan::{ApprovedBy, Plan, PlanApproved, PlanProposed},
     principal::{Actor, Role},
@@ -19,8 +22,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     domain::{
-        job::{action_of, operation_of},
-        plan::hex,
+        State, gate,
+        job::{JobState, StepState, action_of, operation_of, part_of, wave_is_open},
+        plan::{PlanState, PlanStatus, hex},
     },
     projections::evidence::select::Selection,
     routeros::port::action_digest,
@@ -36,18 +40,14 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn wrong(&mut self, check: &'static str, seq: Seq, what: impl Into<String>) {
-        self.complaints.push(Complaint::at(check, seq, what));
-    }
-
     fn expect(&mut self, holds: bool, check: &'static str, seq: Seq, what: &str) {
         if !holds {
-            self.wrong(check, seq, what);
+            self.complaints.push(Complaint::at(check, seq, what));
         }
     }
 }
 
-/// The plan's own event, if there is exactly one and it comes first.
+/// The plan's own event, which must come first.
 pub(super) fn proposal(plan_id: PlanId, proven: &Proven) -> Result<(&Envelope, &PlanProposed), Complaint> {
     let first = proven.envelopes.first().ok_or_else(|| Complaint::of("plan", "there is no plan"))?;
     match &first.event {
@@ -74,239 +74,331 @@ pub(super) fn judge(
     let hashed = proven.plans.first().and_then(Option::as_ref).map(|json| hex(&Sha256::digest(json)));
     let fits = hashed.as_deref() == Some(proposed.plan_hash.as_str());
     findings.expect(fits, "plan", origin.seq, "the hash is not that of the plan");
-    findings.expect(
-        origin.actor == proposed.by,
-        "plan",
-        origin.seq,
-        "it names another requester than its frame",
-    );
+    let own = origin.actor == proposed.by;
+    findings.expect(own, "plan", origin.seq, "it names another requester than its frame");
 
-    let mut story = Story::new(&proposed.plan, proposed);
+    let mut state = State::default();
+    state.apply(origin);
+    let mut story = Story { plan: &proposed.plan, reported: reported(&proven.envelopes), unbound: 0 };
     for envelope in &proven.envelopes[1..] {
-        story.take(envelope, &mut findings);
+        if let Some(plan) = state.plans.get(&plan_id) {
+            let job = plan.job_id.and_then(|job_id| state.jobs.get(&job_id));
+            story.take(envelope, plan, job, &mut findings);
+        }
+        state.apply(envelope);
     }
-    story.end(&mut findings);
+    if story.unbound > 0 {
+        findings.notes.push(format!(
+            "{} writes were about records whose ids no reading in this file reports: they were not compared with the plan",
+            story.unbound
+        ));
+    }
+    let open = state.jobs.values().any(|job| !job.status.is_over());
+    if open {
+        findings.notes.push("the job was not over at the checkpoint: what came later is not here".into());
+    }
     findings
 }
 
-/// What happened so far.
+/// Ids of records that readings reported, by device. A record that is added gets its id from the router.
+fn reported(envelopes: &[Envelope]) -> BTreeMap<&DeviceId, BTreeSet<&str>> {
+    let mut found: BTreeMap<&DeviceId, BTreeSet<&str>> = BTreeMap::new();
+    for envelope in envelopes {
+        let Event::StepSettled(e) = &envelope.event else { continue };
+        let ids = e.observed.iter().filter(|(name, _)| name == ".id").filter_map(|(_, id)| id.as_deref());
+        found.entry(&e.device_id).or_default().extend(ids);
+    }
+    found
+}
+
 struct Story<'a> {
     plan: &'a Plan,
-    proposed: &'a PlanProposed,
-    approvals: Vec<(&'a PlanApproved, bool)>,
-    /// Rejected, expired or stale.
-    closed: bool,
-    job: Option<&'a JobStarted>,
-    status: JobStatus,
-    /// The event that last changed the job's state.
-    changed: Seq,
-    steps: BTreeMap<StepId, StepStory<'a>>,
-    /// Ids of records that readings reported, by device.
     reported: BTreeMap<&'a DeviceId, BTreeSet<&'a str>>,
-    /// Intents whose record's id no reading had reported.
+    /// Intents about a record whose id no reading reported.
     unbound: usize,
 }
 
-/// What became of one step so far.
-struct StepStory<'a> {
-    layout: &'a StepLayout,
-    attempts: u32,
-    undo: bool,
-    status: StepStatus,
-}
-
-impl<'a> Story<'a> {
-    fn new(plan: &'a Plan, proposed: &'a PlanProposed) -> Self {
-        Self {
-            plan,
-            proposed,
-            approvals: Vec::new(),
-            closed: false,
-            job: None,
-            status: JobStatus::Pending,
-            changed: Seq(0),
-            steps: BTreeMap::new(),
-            reported: BTreeMap::new(),
-            unbound: 0,
+impl Story<'_> {
+    /// One event, with the plan and its job as they were before it.
+    fn take(
+        &mut self,
+        envelope: &Envelope,
+        plan: &PlanState,
+        job: Option<&JobState>,
+        findings: &mut Findings,
+    ) {
+        let (seq, actor, at) = (envelope.seq, &envelope.actor, envelope.at);
+        let waits = matches!(plan.status_at(at), PlanStatus::Pending | PlanStatus::Approved);
+        let mut expect = |holds, check, what| findings.expect(holds, check, seq, what);
+        match &envelope.event {
+            Event::PlanProposed(_) => expect(false, "plan", "the plan is proposed a second time"),
+            Event::PlanApproved(e) => self.approved(e, envelope, plan, findings),
+            Event::PlanRejected(e) => {
+                expect(*actor == e.by, "approval", "it names another person than its frame");
+                expect(waits, "approval", "the plan did not wait any more");
+            }
+            Event::PlanExpired(_) => {
+                let over = matches!(plan.status, PlanStatus::Pending | PlanStatus::Approved);
+                expect(over && at >= plan.expires_at, "approval", "the plan's time was not over");
+            }
+            Event::PlanStale(_) => {
+                let untouched = job.is_some_and(|job| job.steps.iter().all(|step| step.attempts == 0));
+                expect(untouched, "step", "a plan is stale although something was sent");
+            }
+            Event::JobStarted(e) => {
+                expect(plan.job_id.is_none(), "start", "the plan is started a second time");
+                let approved = plan.status_at(at) == PlanStatus::Approved;
+                expect(approved, "start", "the plan is not approved, or its time is over");
+                expect(*actor == e.by, "start", "it names another starter than its frame");
+                let laid_out = e.steps.iter().map(|step| (&step.device_id, step.wave, step.operation));
+                let all = laid_out.eq(layout(self.plan));
+                expect(all, "start", "its steps are not the plan's operations in order");
+                expect(have_own_ids(e), "start", "two of its steps have one id");
+            }
+            // A call says what was asked for; what came of it stands in the other events.
+            Event::ToolCalled(_) => {}
+            event => {
+                let named = event.subjects().job;
+                match job.filter(|job| named == Some(job.job_id)) {
+                    Some(job) => self.in_job(envelope, job, findings),
+                    None => expect(named.is_none(), "start", "it is about a job that was not started"),
+                }
+            }
         }
     }
 
-    fn take(&mut self, envelope: &'a Envelope, findings: &mut Findings) {
-        let seq = envelope.seq;
+    fn approved(
+        &self,
+        approved: &PlanApproved,
+        envelope: &Envelope,
+        plan: &PlanState,
+        findings: &mut Findings,
+    ) {
+        let (seq, at) = (envelope.seq, envelope.at);
+        let mut expect = |holds, what| findings.expect(holds, "approval", seq, what);
+        expect(approved.plan_hash == plan.plan_hash, "another hash was approved than the plan's");
+        expect(plan.status_at(at) == PlanStatus::Pending, "the plan did not wait for approval any more");
+        let person = match &approved.by {
+            ApprovedBy::Person(person) => person,
+            ApprovedBy::Policy(policy) => {
+                let undone = policy.strip_prefix("rollback_of:").map(|id| id.parse::<PlanId>());
+                let named =
+                    |id: &Result<PlanId, _>| id.as_ref().is_ok_and(|id| self.plan.undoes.contains(id));
+                let fits = undone.as_ref().is_none_or(named);
+                expect(fits, "the plan does not reverse the plan that it is approved with");
+                return;
+            }
+        };
+        expect(*person == envelope.actor, "it names another person than its frame");
+        let same = |other: &Actor| other.name == person.name || other.label == person.label;
+        let again = plan.approvals.iter().any(|approval| match &approval.by {
+            ApprovedBy::Person(other) => same(other),
+            ApprovedBy::Policy(_) => false,
+        });
+        expect(!again, "the same person approved before");
+        let own = person.name == plan.by.name;
+        let in_lab = own && self.plan.environment == Environment::Lab;
+        expect(!own || in_lab, "the requester approved the plan");
+        expect(in_lab || person.role == Role::Approver, "the person is no approver");
+        if in_lab {
+            findings.notes.push(format!(
+                "event {seq}: the requester approved the plan; a configuration may allow that in lab"
+            ));
+        }
+    }
+
+    fn in_job(&mut self, envelope: &Envelope, job: &JobState, findings: &mut Findings) {
+        let (seq, actor) = (envelope.seq, &envelope.actor);
+        let mut expect = |holds, check, what| findings.expect(holds, check, seq, what);
+        let waits_for_a_person = matches!(job.status, JobStatus::Halted | JobStatus::Stuck);
         match &envelope.event {
-            Event::PlanProposed(_) => findings.wrong("plan", seq, "the plan is proposed a second time"),
-            Event::PlanApproved(e) => self.approved(e, envelope, findings),
-            Event::PlanRejected(e) => {
-                self.closed = true;
-                findings.expect(
-                    envelope.actor == e.by,
-                    "approval",
-                    seq,
-                    "it names another person than its frame",
-                );
-                findings.expect(self.job.is_none(), "approval", seq, "the plan was started before");
+            Event::StepStarted(e) => self.step_started(e, job, seq, findings),
+            Event::StepSettled(e) => step_settled(e, job, seq, findings),
+            Event::JobStatusChanged(e) => status_changed(e, job, seq, findings),
+            Event::JobCancelRequested(e) => {
+                expect(*actor == e.by, "job", "it names another person than its frame");
+                expect(!job.status.is_over(), "job", "the job was over");
             }
-            Event::PlanExpired(_) => {
-                self.closed = true;
-                findings.expect(self.job.is_none(), "approval", seq, "the plan was started before");
+            Event::JobDirected(e) => {
+                expect(*actor == e.by, "job", "it names another person than its frame");
+                expect(waits_for_a_person, "job", "the job did not wait for a person");
             }
-            Event::PlanStale(_) => {
-                self.closed = true;
-                let untouched = self.steps.values().all(|step| step.attempts == 0);
-                findings.expect(untouched, "step", seq, "a plan is stale although something was sent");
+            Event::GateSampled(e) => {
+                let next = job.wave(e.wave).is_some_and(|wave| wave.samples.len() == usize::from(e.sample));
+                expect(next, "gate", "a look before it is missing");
+                let of_wave = |id: &DeviceId| job.steps_of(id).any(|step| step.layout.wave == e.wave);
+                let ours = e.devices.iter().all(|sample| of_wave(&sample.device_id));
+                expect(ours, "gate", "it looks at a device that is not of its wave");
             }
-            Event::JobStarted(e) => self.started(e, envelope, findings),
-            Event::StepStarted(e) => self.step_started(e, seq, findings),
-            Event::StepSettled(e) => self.step_settled(e, seq, findings),
-            Event::JobStatusChanged(e) => self.status_changed(e, seq, findings),
+            Event::GateJudged(e) => self.gate_judged(e, job, seq, findings),
+            Event::DeadManStarted(e) => self.dead_man_started(e, job, seq, findings),
+            Event::DeadManSettled(e) => dead_man_settled(e, job, seq, findings),
             _ => {}
         }
     }
 
-    fn approved(&mut self, approved: &'a PlanApproved, envelope: &Envelope, findings: &mut Findings) {
-        let seq = envelope.seq;
-        let mut expect = |holds, what| findings.expect(holds, "approval", seq, what);
-        expect(approved.plan_hash == self.proposed.plan_hash, "another hash was approved than the plan's");
-        expect(envelope.at < self.proposed.expires_at, "it came after the plan's end");
-        expect(!self.closed && self.job.is_none(), "the plan did not wait for approval any more");
-        let mut good = true;
-        if let ApprovedBy::Person(person) = &approved.by {
-            expect(*person == envelope.actor, "it names another person than its frame");
-            let own = person.name == self.proposed.by.name;
-            let lab = self.plan.environment == Environment::Lab;
-            expect(!own || lab, "the requester approved the plan");
-            expect((own && lab) || person.role == Role::Approver, "the person is no approver");
-            if own && lab {
-                findings.notes.push(format!(
-                    "event {seq}: the requester approved the plan; the configuration may allow that in lab"
-                ));
-            }
-            good = !own || lab;
-        }
-        let again = self.approvals.iter().any(|(other, _)| names(&other.by) == names(&approved.by));
-        findings.expect(!again, "approval", seq, "the same approver approved before");
-        self.approvals.push((approved, good && !again));
-    }
-
-    fn started(&mut self, job: &'a JobStarted, envelope: &Envelope, findings: &mut Findings) {
-        let seq = envelope.seq;
-        let mut expect = |holds, what| findings.expect(holds, "start", seq, what);
-        expect(self.job.is_none(), "the plan is started a second time");
-        expect(job.plan_id == self.plan.plan_id, "it starts another plan");
-        expect(!self.closed, "the plan was over");
-        expect(envelope.actor == job.by, "it names another starter than its frame");
-        let last = self.approvals.iter().rev().find(|(_, good)| *good);
-        expect(last.is_some(), "nobody had approved the plan");
-        expect(last.is_none_or(|(approved, _)| envelope.at < approved.start_before), "it came too late");
-        let wanted = layout(self.plan);
-        let laid_out = job.steps.iter().map(|step| (&step.device_id, step.wave, step.operation));
-        expect(laid_out.eq(wanted), "its steps are not the plan's operations in order");
-        self.steps = job
-            .steps
-            .iter()
-            .map(|layout| {
-                let status = StepStatus::Waiting;
-                (layout.step_id, StepStory { layout, attempts: 0, undo: false, status })
-            })
-            .collect();
-        expect(self.steps.len() == job.steps.len(), "two of its steps have one id");
-        self.job = Some(job);
-        self.changed = seq;
-    }
-
-    /// The step of an event, when the job has it on that device.
-    fn step(&mut self, step_id: StepId, device_id: &DeviceId) -> Option<&mut StepStory<'a>> {
-        self.steps.get_mut(&step_id).filter(|step| step.layout.device_id == *device_id)
-    }
-
-    fn step_started(&mut self, e: &StepStarted, seq: Seq, findings: &mut Findings) {
-        let (plan, status) = (self.plan, self.status);
-        let Some(step) = self.step(e.step_id, &e.device_id) else {
-            return findings.wrong("step", seq, "the job has no such step");
-        };
+    fn step_started(&mut self, e: &StepStarted, job: &JobState, seq: Seq, findings: &mut Findings) {
         let mut expect = |holds, what| findings.expect(holds, "step", seq, what);
+        let Some(step) = step_of(job, e.step_id, &e.device_id) else {
+            return expect(false, "the job has no such step on that device");
+        };
         expect(e.attempt == step.attempts + 1, "an attempt before it is missing");
-        let open = matches!(step.status, StepStatus::Started | StepStatus::InDoubt);
-        expect(!open, "the attempt before it is not settled");
-        let may = if e.undo { status == JobStatus::RollingBack } else { status == JobStatus::Running };
-        expect(may, "the job's state allows no such write");
-        (step.attempts, step.undo, step.status) = (e.attempt, e.undo, StepStatus::Started);
-        let operation = operation_of(plan, step.layout);
+        let unsettled = job.steps_of(&e.device_id).any(StepState::is_unsettled);
+        expect(!unsettled, "a write to this device before it is not settled");
+        expect(!job.skipped.contains(&e.device_id), "the device was to be left alone");
+        let man = job.dead_men.get(&e.device_id);
+        let operation = operation_of(self.plan, &step.layout);
+        if e.undo {
+            let applied = job.status == JobStatus::RollingBack && step.status == StepStatus::Applied;
+            expect(applied, "there was nothing to undo");
+            expect(!man.is_some_and(|man| man.is_live()), "the router's own undo was still armed");
+        } else {
+            expect(
+                job.status == JobStatus::Running && step.is_open(),
+                "the job's state allows no such write",
+            );
+            let open = wave_is_open(job, self.plan, step.layout.wave);
+            expect(open, "the wave before it was not done, or its gate had not passed");
+            let earlier = job.steps_of(&e.device_id).take_while(|other| other.layout.step_id != e.step_id);
+            let in_order = earlier.into_iter().all(StepState::is_on_router);
+            expect(in_order, "a step before it is not on the router");
+            let guarded = part_of(self.plan, &e.device_id).is_none_or(|part| part.dead_man.is_none())
+                || man.is_some_and(|man| man.status == DeadManStatus::Armed);
+            expect(guarded, "the router's own undo was not armed");
+            let may_begin = job.cancel.is_none() || job.has_begun(&e.device_id);
+            expect(may_begin, "a device was begun after the job was to end");
+        }
         match operation.and_then(|operation| action_of(operation, e.undo)) {
-            None => findings.wrong("step", seq, "the plan has nothing to send for it"),
+            None => expect(false, "the plan has nothing to send for it"),
             Some(action) => match self.digest_fits(action, e) {
-                Some(true) => {}
-                Some(false) => findings.wrong("step", seq, "what it was to send is not what the plan says"),
+                Some(fits) => expect(fits, "what it was to send is not what the plan says"),
                 None => self.unbound += 1,
             },
         }
     }
 
-    /// Whether an intent is for an action of the plan. `None` when the action is about a record whose id no reading has
-    /// reported.
+    /// Whether an intent is for an action of the plan. `None` when the action is about a record whose id no reading
+    /// reports.
     fn digest_fits(&self, action: &Action, e: &StepStarted) -> Option<bool> {
-        if !action.needs_found() || action_digest(action) == e.operation_sha256 {
-            return Some(action_digest(action) == e.operation_sha256);
+        let as_planned = action_digest(action) == e.operation_sha256;
+        if as_planned || !action.needs_found() {
+            return Some(as_planned);
         }
         let ids = self.reported.get(&e.device_id)?;
-        let fits = ids.iter().any(|id| action_digest(&action.on_found(id)) == e.operation_sha256);
-        fits.then_some(true)
+        ids.iter().any(|id| action_digest(&action.on_found(id)) == e.operation_sha256).then_some(true)
     }
 
-    fn step_settled(&mut self, e: &'a StepSettled, seq: Seq, findings: &mut Findings) {
-        let ids = e.observed.iter().filter(|(name, _)| name == ".id").filter_map(|(_, id)| id.as_deref());
-        self.reported.entry(&e.device_id).or_default().extend(ids);
-        let Some(step) = self.step(e.step_id, &e.device_id) else {
-            return findings.wrong("step", seq, "the job has no such step");
+    fn gate_judged(&self, e: &GateJudged, job: &JobState, seq: Seq, findings: &mut Findings) {
+        let mut expect = |holds, what| findings.expect(holds, "gate", seq, what);
+        let (Some(wave), Some(policy)) = (job.wave(e.wave), &self.plan.rollout.gate) else {
+            return expect(false, "the plan has no such gate");
         };
-        let mut expect = |holds, what| findings.expect(holds, "step", seq, what);
-        expect(step.attempts > 0, "it has an outcome although nothing was sent");
-        let possible = match e.status {
-            StepStatus::Waiting | StepStatus::Started => false,
-            StepStatus::Undone => step.undo,
-            StepStatus::NotApplied | StepStatus::Refused => !step.undo,
-            _ => true,
-        };
-        expect(possible, "this cannot be the outcome of what was sent");
-        step.status = e.status;
+        expect(wave.judged.is_none(), "it was judged before");
+        let passed = gate::judge(policy, &wave.samples).passed;
+        expect(passed == e.passed, "the looks at the wave do not lead to this verdict");
     }
 
-    fn status_changed(&mut self, e: &JobStatusChanged, seq: Seq, findings: &mut Findings) {
-        let mut expect = |holds, what| findings.expect(holds, "end", seq, what);
-        expect(self.job.is_some_and(|job| job.job_id == e.job_id), "the plan has no such job");
-        expect(!self.status.is_over(), "the job was over");
-        (self.status, self.changed) = (e.status, seq);
-        if !e.status.is_over() {
-            return;
-        }
-        let every = |fits: fn(StepStatus) -> bool| self.steps.values().all(|step| fits(step.status));
-        let settled = |status| !matches!(status, StepStatus::Started | StepStatus::InDoubt);
-        expect(every(settled), "the job is over although a step is not settled");
-        let fits = match e.status {
-            JobStatus::Completed => every(|status| status == StepStatus::Applied),
-            JobStatus::RolledBack => every(|status| {
-                !matches!(status, StepStatus::Applied | StepStatus::Held | StepStatus::Diverged)
-            }),
-            _ => true,
+    fn dead_man_started(&self, e: &DeadManStarted, job: &JobState, seq: Seq, findings: &mut Findings) {
+        let mut expect = |holds, what| findings.expect(holds, "dead_man", seq, what);
+        let Some(dead_man) = part_of(self.plan, &e.device_id).and_then(|part| part.dead_man.as_ref()) else {
+            return expect(false, "the plan has no timed undo for this device");
         };
-        expect(fits, "the steps did not come to this end");
-    }
-
-    fn end(&self, findings: &mut Findings) {
-        if self.unbound > 0 {
-            findings.notes.push(format!(
-                "{} writes were about records whose ids no reading in this file reports, so they were not compared with \
-                 the plan",
-                self.unbound
-            ));
-        }
-        if self.job.is_some() && !self.status.is_over() {
-            findings.notes.push("the job was not over at the checkpoint: later events are not here".into());
-        }
+        let man = job.dead_men.get(&e.device_id);
+        let (attempts, action) = if e.disarm {
+            let armed = man.filter(|man| man.status == DeadManStatus::Armed);
+            expect(armed.is_some(), "it was not armed");
+            let id = armed.and_then(|man| man.reference.clone()).unwrap_or_default();
+            let remove = Action::Remove { menu: dead_man.menu.clone(), id };
+            (man.map_or(0, |man| man.disarms), remove)
+        } else {
+            expect(job.status == JobStatus::Running, "the job's state allows no such write");
+            expect(!man.is_some_and(|man| man.is_live()), "it may still be armed");
+            (man.map_or(0, |man| man.attempts), dead_man.arm.clone())
+        };
+        expect(e.attempt == attempts + 1, "an attempt before it is missing");
+        let fits = action_digest(&action) == e.operation_sha256;
+        expect(fits, "what it was to send is not what the plan says");
     }
 }
 
-/// The plan's operations in the order in which they are carried out.
+/// The step of an event, when the job has it on that device.
+fn step_of<'a>(job: &'a JobState, step_id: StepId, device_id: &DeviceId) -> Option<&'a StepState> {
+    job.step(step_id).filter(|step| step.layout.device_id == *device_id)
+}
+
+fn step_settled(e: &StepSettled, job: &JobState, seq: Seq, findings: &mut Findings) {
+    use StepStatus::{
+        Applied, Diverged, Held, InDoubt, NotApplied, Refused, RevertedByRouter, Started, Undone, Waiting,
+    };
+    let mut expect = |holds, what| findings.expect(holds, "step", seq, what);
+    let Some(step) = step_of(job, e.step_id, &e.device_id) else {
+        return expect(false, "the job has no such step on that device");
+    };
+    let live = job.dead_men.get(&e.device_id).is_some_and(|man| man.is_live());
+    let possible = match (step.status, e.status) {
+        (Started, InDoubt) | (Started | InDoubt, Diverged) => true,
+        // Under an armed undo what was read back is held, and confirmed when that undo is gone.
+        (Started | InDoubt, Held) => live && !step.undo,
+        (Started | InDoubt, Applied) => !live || step.undo,
+        (Started | InDoubt, NotApplied | Refused | RevertedByRouter) => !step.undo,
+        (Started | InDoubt, Undone) => step.undo,
+        (Held, Applied | RevertedByRouter | Diverged) => !live,
+        // It could not be begun: nothing was sent.
+        (Waiting | NotApplied, NotApplied) => e.code.is_some(),
+        _ => false,
+    };
+    expect(possible, "no write before it can have come to this");
+}
+
+fn status_changed(e: &JobStatusChanged, job: &JobState, seq: Seq, findings: &mut Findings) {
+    use JobStatus::{
+        Cancelled, Completed, Failed, Halted, PartiallyRolledBack, Pending, RolledBack, RollingBack, Running,
+        Stuck,
+    };
+    let mut expect = |holds, what| findings.expect(holds, "job", seq, what);
+    let legal = matches!(
+        (job.status, e.status),
+        (Pending, Running | Cancelled | Failed | Stuck)
+            | (Running, Completed | Failed | Cancelled | Halted | RollingBack | Stuck)
+            | (Halted, Running | RollingBack | Failed | Cancelled)
+            | (RollingBack, RolledBack | PartiallyRolledBack | Stuck)
+            | (Stuck, Running | RollingBack | Failed | Cancelled)
+    );
+    expect(legal && !(job.rolling_back && e.status == Running), "the job cannot have come to this state");
+    if !e.status.is_over() {
+        return;
+    }
+    let alone = |step: &&StepState| job.skipped.contains(&step.layout.device_id);
+    let all = |fits: fn(&StepState) -> bool| job.steps.iter().filter(|step| !alone(step)).all(fits);
+    let settled = |step: &StepState| !step.is_unsettled() && step.status != StepStatus::Held;
+    expect(all(settled), "the job is over although a step is not settled");
+    let armed = job.dead_men.iter().any(|(id, man)| man.is_live() && !job.skipped.contains(id));
+    expect(!armed, "the job is over although a router's own undo is armed");
+    let fits = match e.status {
+        Completed => all(|step| step.status == StepStatus::Applied),
+        RolledBack => {
+            all(|step| step.status != StepStatus::Diverged)
+                && job.steps.iter().all(|step| step.status != StepStatus::Applied)
+        }
+        _ => true,
+    };
+    expect(fits, "its steps did not come to this end");
+}
+
+fn dead_man_settled(e: &DeadManSettled, job: &JobState, seq: Seq, findings: &mut Findings) {
+    use DeadManStatus::{Armed, Arming, Disarmed, Disarming, InDoubt, Lapsed, NotArmed};
+    let before = job.dead_men.get(&e.device_id).map(|man| man.status);
+    let possible = matches!(
+        (before, e.status),
+        (Some(Arming), Armed | NotArmed | InDoubt)
+            | (Some(InDoubt), Armed | NotArmed | Lapsed)
+            | (Some(Disarming), Disarmed | Armed | Lapsed)
+            | (Some(Armed), Lapsed)
+    );
+    findings.expect(possible, "dead_man", seq, "no write before it can have come to this");
+}
+
+/// The plan's operations in the order in which they are laid out.
 fn layout(plan: &Plan) -> impl Iterator<Item = (&DeviceId, WaveNo, u32)> {
     (1u32..).zip(&plan.waves).flat_map(|(wave, parts)| {
         parts.iter().flat_map(move |part| {
@@ -315,10 +407,7 @@ fn layout(plan: &Plan) -> impl Iterator<Item = (&DeviceId, WaveNo, u32)> {
     })
 }
 
-/// Who approved, as one name.
-fn names(by: &ApprovedBy) -> (&str, bool) {
-    match by {
-        ApprovedBy::Person(Actor { name, .. }) => (name, true),
-        ApprovedBy::Policy(policy) => (policy, false),
-    }
+fn have_own_ids(job: &JobStarted) -> bool {
+    let ids: BTreeSet<StepId> = job.steps.iter().map(|step| step.step_id).collect();
+    ids.len() == job.steps.len()
 }

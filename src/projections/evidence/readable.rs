@@ -3,13 +3,14 @@
 //! Its words belong to the format's number: a file that was ever written must come out the same for ever. What is to be
 //! told differently gets the next number (`docs/evidence.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     device::Environment,
     event::{Envelope, Event},
+    gate::DeadManStatus,
     ids::{DeviceId, JobId, Moment, PlanId, Seq, StepId},
-    job::{JobStatus, StepStatus},
+    job::{Direction, JobStatus, StepStatus},
     plan::{ApprovedBy, DevicePart, PlanProposed, RiskLevel},
     principal::{Actor, Door, Role},
 };
@@ -33,11 +34,29 @@ pub struct Readable {
     /// The highest of its devices.
     risk_level: RiskLevel,
     rollback_on_failure: bool,
+    /// Why it was made, in the requester's words.
+    reason: String,
+    /// The plans that this one reverses.
+    undoes: Vec<PlanId>,
+    pause_seconds: u32,
+    soak_seconds: u32,
+    /// True when waves were judged by a gate.
+    gated: bool,
+    /// Risky operations might be made without a timed undo on the router.
+    without_dead_man: bool,
+    /// How many persons had to approve it.
+    approvals_needed: u8,
+    /// The program that asked, as it named itself.
+    client: String,
+    /// The caller's own word for its session.
+    correlation_id: String,
     proposed: Act,
     /// Who said yes or no, in order.
     decisions: Vec<Decision>,
     devices: Vec<Device>,
     job: Option<Job>,
+    /// Verdicts of gates, in order.
+    gates: Vec<Gate>,
     /// Every event of this file but the store's first, in order.
     timeline: Vec<Line>,
     /// When all of this was so.
@@ -83,7 +102,23 @@ struct Device {
     wave: u32,
     risk_score: u8,
     risk_reasons: Vec<String>,
+    /// Checks made before that did not hold: `CHECK: NOTE`.
+    warnings: Vec<String>,
+    /// Where the router's own undo stood last, if there was one.
+    dead_man: Option<DeadManStatus>,
+    /// True when a person left the device as it was.
+    skipped: bool,
     steps: Vec<Step>,
+}
+
+/// The verdict on one wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+struct Gate {
+    wave: u32,
+    passed: bool,
+    reasons: Vec<String>,
+    at: Moment,
+    seq: Seq,
 }
 
 /// One operation, and what became of it.
@@ -164,11 +199,20 @@ pub(super) fn readable(
     let plan = &proposed.plan;
     let outcomes = outcomes(events);
     let job = job(events);
+    let (dead_men, skipped) = (dead_men(events), skipped(events));
     let device = |part: &DevicePart, wave: u32| Device {
         device_id: part.device_id.clone(),
         wave,
         risk_score: part.risk.score,
         risk_reasons: part.risk.reasons.iter().map(|reason| clean(reason)).collect(),
+        warnings: part
+            .checks
+            .iter()
+            .filter(|check| !check.passed)
+            .map(|check| clean(&format!("{}: {}", check.check, check.note)))
+            .collect(),
+        dead_man: dead_men.get(&part.device_id).copied(),
+        skipped: skipped.contains(&part.device_id),
         steps: (0u32..)
             .zip(&part.operations)
             .map(|(number, operation)| {
@@ -192,9 +236,18 @@ pub(super) fn readable(
         tool: clean(&plan.tool),
         environment: plan.environment,
         plan_hash: clean(&proposed.plan_hash),
-        status: status(plan.plan_id, events),
+        status: status(usize::from(proposed.approvals_needed), events),
         risk_level: plan.waves.iter().flatten().map(|part| part.risk.level).max().unwrap_or(RiskLevel::Low),
         rollback_on_failure: plan.rollback_on_failure,
+        reason: clean(&plan.reason),
+        undoes: plan.undoes.clone(),
+        pause_seconds: plan.rollout.pause_seconds,
+        soak_seconds: plan.rollout.soak_seconds,
+        gated: plan.rollout.gate.is_some(),
+        without_dead_man: plan.rollout.without_dead_man,
+        approvals_needed: proposed.approvals_needed,
+        client: clean(&proposed.origin.client),
+        correlation_id: clean(&proposed.origin.correlation_id),
         proposed: act(&proposed.by, origin),
         decisions: events.iter().filter_map(decision).collect(),
         devices: (1u32..)
@@ -203,6 +256,7 @@ pub(super) fn readable(
             .map(|(part, wave)| device(part, wave))
             .collect(),
         job,
+        gates: events.iter().filter_map(gate).collect(),
         timeline: events.iter().map(line).collect(),
         as_of,
     }
@@ -238,16 +292,23 @@ fn decision(envelope: &Envelope) -> Option<Decision> {
 }
 
 /// Where the plan stands after its events.
-fn status(plan_id: PlanId, events: &[Envelope]) -> PlanStatus {
-    let mut status = PlanStatus::Pending;
+fn status(approvals_needed: usize, events: &[Envelope]) -> PlanStatus {
+    let (mut status, mut approvals) = (PlanStatus::Pending, 0);
     for envelope in events {
         status = match &envelope.event {
-            Event::PlanApproved(_) => PlanStatus::Approved,
+            Event::PlanApproved(e) => {
+                approvals += 1;
+                let enough = approvals >= approvals_needed || matches!(e.by, ApprovedBy::Policy(_));
+                if !enough {
+                    continue;
+                }
+                PlanStatus::Approved
+            }
             Event::PlanRejected(_) => PlanStatus::Rejected,
             Event::PlanExpired(_) => PlanStatus::Expired,
             Event::PlanStale(_) => PlanStatus::Stale,
             Event::JobStarted(_) => PlanStatus::Executing,
-            Event::JobStatusChanged(e) if e.plan_id == plan_id => match e.status {
+            Event::JobStatusChanged(e) => match e.status {
                 JobStatus::Pending | JobStatus::Running | JobStatus::Halted | JobStatus::Stuck => {
                     PlanStatus::Executing
                 }
@@ -286,6 +347,33 @@ fn job(events: &[Envelope]) -> Option<Job> {
         }
     }
     job
+}
+
+fn gate(envelope: &Envelope) -> Option<Gate> {
+    let Event::GateJudged(e) = &envelope.event else { return None };
+    let reasons = e.reasons.iter().map(|reason| clean(reason)).collect();
+    Some(Gate { wave: e.wave.0, passed: e.passed, reasons, at: envelope.at, seq: envelope.seq })
+}
+
+fn dead_men(events: &[Envelope]) -> BTreeMap<DeviceId, DeadManStatus> {
+    let stands = |envelope: &Envelope| match &envelope.event {
+        Event::DeadManStarted(e) if e.disarm => Some((e.device_id.clone(), DeadManStatus::Disarming)),
+        Event::DeadManStarted(e) => Some((e.device_id.clone(), DeadManStatus::Arming)),
+        Event::DeadManSettled(e) => Some((e.device_id.clone(), e.status)),
+        _ => None,
+    };
+    events.iter().filter_map(stands).collect()
+}
+
+fn skipped(events: &[Envelope]) -> BTreeSet<DeviceId> {
+    let left = |envelope: &Envelope| match &envelope.event {
+        Event::JobDirected(e) => match &e.direction {
+            Direction::Skip(device_id) => Some(device_id.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    events.iter().filter_map(left).collect()
 }
 
 fn outcomes(events: &[Envelope]) -> BTreeMap<(DeviceId, u32), Outcome> {
@@ -347,6 +435,42 @@ fn line(envelope: &Envelope) -> Line {
             "" => word(&e.status),
             reason => format!("{}: {reason}", word(&e.status)),
         },
+        Event::JobCancelRequested(e) => e.reason.clone(),
+        Event::JobDirected(e) => {
+            let direction = match &e.direction {
+                Direction::Retry => "retry".to_owned(),
+                Direction::Skip(device_id) => format!("skip {device_id}"),
+                Direction::RollBack => "roll back".to_owned(),
+                Direction::Resume => "resume".to_owned(),
+            };
+            format!("{direction}: {}", e.reason)
+        }
+        Event::GateSampled(e) => {
+            let bad: Vec<String> = e
+                .devices
+                .iter()
+                .filter_map(|sample| Some(format!("{} {}", sample.device_id, sample.problem.as_ref()?)))
+                .collect();
+            format!(
+                "wave {}, look {}: {} devices; {}",
+                e.wave.0,
+                e.sample,
+                e.devices.len(),
+                if bad.is_empty() { "no problem".to_owned() } else { bad.join(", ") }
+            )
+        }
+        Event::GateJudged(e) => {
+            let verdict = if e.passed { "passed" } else { "failed" };
+            format!("wave {}: {verdict}; {}", e.wave.0, e.reasons.join("; "))
+        }
+        Event::DeadManStarted(e) => {
+            let what = if e.disarm { "disarm" } else { "arm" };
+            format!("{}: {what}, attempt {}", e.device_id, e.attempt)
+        }
+        Event::DeadManSettled(e) => {
+            let code = e.code.as_ref().map(|code| format!(", {code}")).unwrap_or_default();
+            format!("{}: {}{code}", e.device_id, word(&e.status))
+        }
         Event::ToolCalled(e) => match &e.failure {
             None => format!("{} {}", e.tool, e.parameters),
             Some(failure) => format!("{} {}: {failure}", e.tool, e.parameters),
