@@ -141,7 +141,9 @@ pub enum EncodeError {
     Actor,
 }
 
-fn crc(bytes: &[u8]) -> u32 {
+/// The checksum that a frame must have, over all of its bytes but those that it stands in. Requires eight bytes or more.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&bytes[..4]), &bytes[8..])
 }
 
@@ -183,7 +185,7 @@ pub fn write(out: &mut Vec<u8>, seq: Seq, leaf: Option<u64>, new: &NewEvent) -> 
     out.extend_from_slice(&text_len(label));
     out.extend_from_slice(label);
     out.extend_from_slice(&body);
-    let sum = crc(&out[start..]);
+    let sum = checksum(&out[start..]);
     out[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
     Ok(len)
 }
@@ -194,7 +196,7 @@ pub fn write(out: &mut Vec<u8>, seq: Seq, leaf: Option<u64>, new: &NewEvent) -> 
 /// When there is no whole, unharmed frame at the start.
 pub fn read(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), FrameError> {
     let (frame, rest) = read_unchecked(bytes)?;
-    if crc(frame.bytes) != u32::from_le_bytes(array(frame.bytes, 4)) {
+    if checksum(frame.bytes) != u32::from_le_bytes(array(frame.bytes, 4)) {
         return Err(FrameError::Checksum);
     }
     Ok((frame, rest))

@@ -30,7 +30,7 @@ fn every_byte_stands_where_the_table_says() {
     assert_eq!(bytes[48..58], [102, 0, 1, 1, 0, 0, 2, 2, 2, 0]);
     assert_eq!(bytes[58..63], [b'a', b'b', 1, 0, b'c']);
     assert_eq!(bytes[63..], [2, b'r', b'1', 1, b'x']);
-    assert_eq!(bytes[4..8], crc(&bytes).to_le_bytes());
+    assert_eq!(bytes[4..8], checksum(&bytes).to_le_bytes());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn oversized_parts_are_refused_and_leave_no_bytes() {
 /// Sets one byte and repairs the checksum, as a newer writer would.
 fn with_byte(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
     bytes[at] = value;
-    let sum = crc(&bytes);
+    let sum = checksum(&bytes);
     bytes[4..8].copy_from_slice(&sum.to_le_bytes());
     bytes
 }
@@ -138,7 +138,7 @@ proptest! {
             bytes[50..54].copy_from_slice(&[1, 1, 0, 0]);
             bytes[54..58].copy_from_slice(&[1, 1, 0, 0]);
             bytes[58..60].copy_from_slice(&[0, 0]);
-            let sum = crc(&bytes);
+            let sum = checksum(&bytes);
             bytes[4..8].copy_from_slice(&sum.to_le_bytes());
         }
         if let Ok((frame, _)) = read(&bytes) {

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     domain::{
         State, gate,
-        job::{JobState, StepState, action_of, operation_of, part_of, wave_is_open},
+        job::{JobState, SOAK_SAMPLES, StepState, action_of, operation_of, part_of, wave_is_open},
         plan::{PlanState, PlanStatus, hex},
     },
     projections::evidence::select::Selection,
@@ -79,7 +79,8 @@ pub(super) fn judge(
 
     let mut state = State::default();
     state.apply(origin);
-    let mut story = Story { plan: &proposed.plan, reported: reported(&proven.envelopes), unbound: 0 };
+    let mut story =
+        Story { plan: &proposed.plan, reported: reported(&proven.envelopes), unbound: 0, directed: false };
     for envelope in &proven.envelopes[1..] {
         if let Some(plan) = state.plans.get(&plan_id) {
             let job = plan.job_id.and_then(|job_id| state.jobs.get(&job_id));
@@ -116,6 +117,8 @@ struct Story<'a> {
     reported: BTreeMap<&'a DeviceId, BTreeSet<&'a str>>,
     /// Intents about a record whose id no reading reported.
     unbound: usize,
+    /// A person said how the job goes on since its state changed last.
+    directed: bool,
 }
 
 impl Story<'_> {
@@ -214,7 +217,11 @@ impl Story<'_> {
         match &envelope.event {
             Event::StepStarted(e) => self.step_started(e, job, seq, findings),
             Event::StepSettled(e) => step_settled(e, job, seq, findings),
-            Event::JobStatusChanged(e) => status_changed(e, job, seq, findings),
+            Event::JobStatusChanged(e) => {
+                status_changed(e, job, seq, findings);
+                self.whys(e, job, seq, findings);
+                self.directed = false;
+            }
             Event::JobCancelRequested(e) => {
                 expect(*actor == e.by, "job", "it names another person than its frame");
                 expect(!job.status.is_over(), "job", "the job was over");
@@ -222,6 +229,7 @@ impl Story<'_> {
             Event::JobDirected(e) => {
                 expect(*actor == e.by, "job", "it names another person than its frame");
                 expect(waits_for_a_person, "job", "the job did not wait for a person");
+                self.directed = true;
             }
             Event::GateSampled(e) => {
                 let next = job.wave(e.wave).is_some_and(|wave| wave.samples.len() == usize::from(e.sample));
@@ -294,8 +302,36 @@ impl Story<'_> {
             return expect(false, "the plan has no such gate");
         };
         expect(wave.judged.is_none(), "it was judged before");
+        let lost = wave.samples.iter().skip(1).flatten().any(|sample| sample.vitals.is_none());
+        let enough = lost || wave.samples.len() > usize::from(SOAK_SAMPLES);
+        expect(enough, "a look before it is missing");
         let passed = gate::judge(policy, &wave.samples).passed;
         expect(passed == e.passed, "the looks at the wave do not lead to this verdict");
+    }
+
+    /// What must have been before a change of the job's state, besides the state before it.
+    fn whys(&self, e: &JobStatusChanged, job: &JobState, seq: Seq, findings: &mut Findings) {
+        let mut expect = |holds, what| findings.expect(holds, "job", seq, what);
+        match (job.status, e.status) {
+            (JobStatus::Halted, JobStatus::Running | JobStatus::RollingBack) => {
+                expect(self.directed, "nobody had said how the job goes on");
+            }
+            (JobStatus::Pending | JobStatus::Running, JobStatus::Cancelled) => {
+                expect(job.cancel.is_some(), "nobody had asked for the end");
+            }
+            (_, JobStatus::Completed) if self.plan.rollout.gate.is_some() => {
+                let passed = (1u32..).map(WaveNo).zip(&job.waves).all(|(number, wave)| {
+                    let touched = job.steps.iter().any(|step| {
+                        step.layout.wave == number
+                            && step.status == StepStatus::Applied
+                            && !job.skipped.contains(&step.layout.device_id)
+                    });
+                    !touched || wave.judged.as_ref().is_some_and(|judged| judged.passed || judged.accepted)
+                });
+                expect(passed, "a wave's gate had not passed");
+            }
+            _ => {}
+        }
     }
 
     fn dead_man_started(&self, e: &DeadManStarted, job: &JobState, seq: Seq, findings: &mut Findings) {

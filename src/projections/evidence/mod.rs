@@ -3,10 +3,17 @@
 //! [`compose`] makes it from proven events; [`verify`] checks one: proofs, story, and that the readable part is what the
 //! events say. The form is written down in `docs/evidence.md`.
 
+#[cfg(test)]
+mod fuzz_tests;
 mod judge;
 mod readable;
 mod select;
 mod strict;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod timeline;
 
 use events::{
     checkpoint::Verifier,
