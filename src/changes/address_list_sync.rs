@@ -239,7 +239,9 @@ mod tests {
         vec((0u8..12, select(vec!["", "a", "c"]), select(vec!["", "1h"])), 0..10).prop_map(|members| {
             let mut seen = BTreeSet::new();
             let fresh = members.into_iter().filter(|(last, ..)| seen.insert(*last));
-            fresh.map(|(last, comment, timeout)| member(&format!("10.0.0.{last}"), comment, timeout)).collect()
+            fresh
+                .map(|(last, comment, timeout)| member(&format!("10.0.0.{last}"), comment, timeout))
+                .collect()
         })
     }
 

@@ -123,7 +123,11 @@ fn course(plan: &Value) -> String {
         sizes.join(" + "),
         out::cell(&plan["batch_pause_seconds"]),
         out::cell(&plan["soak_seconds"]),
-        if plan["rollback_on_failure"] == true { "undone when one fails" } else { "not undone when one fails" },
+        if plan["rollback_on_failure"] == true {
+            "undone when one fails"
+        } else {
+            "not undone when one fails"
+        },
     );
     let gate = &plan["gate"];
     if gate.is_object() {

@@ -120,9 +120,8 @@ pub(super) async fn started(
     params: &ApplyParams,
 ) -> Result<(JobId, Arc<Plan>), Failure> {
     let plan_id = params.plan_id;
-    let plan = cx.view(|views| {
-        crate::domain::plan::find(&views.state, plan_id).map(|plan| Arc::clone(&plan.plan))
-    })?;
+    let plan =
+        cx.view(|views| crate::domain::plan::find(&views.state, plan_id).map(|plan| Arc::clone(&plan.plan)))?;
     let own = catalog::find(&plan.tool).and_then(|def| def.spec.demand.topic);
     if own != Some(topic.name) {
         return Err(Failure::param("plan_id", format!("{plan_id} is not a {} plan", topic.name))

@@ -49,7 +49,8 @@ pub(super) async fn before(
     let allowed: Vec<&str> = demand.needs.iter().map(|capability| capability.as_str()).collect();
     checks.push(check("capability", true, format!("allows {}", allowed.join(", "))));
     let degraded = device.status == DeviceStatus::Degraded;
-    let health = if degraded { "the device was degraded when last seen" } else { "not degraded when last seen" };
+    let health =
+        if degraded { "the device was degraded when last seen" } else { "not degraded when last seen" };
     checks.push(check("health", !degraded, health));
     Ok(checks)
 }
@@ -67,9 +68,11 @@ fn release(told: &str, device_id: &DeviceId) -> Result<Precheck, Failure> {
             )
             .device(device_id));
         }
-        Some(version) if version > NEWEST_TRIED => {
-            check("version", false, format!("RouterOS {version} is newer than what this product was tried with"))
-        }
+        Some(version) if version > NEWEST_TRIED => check(
+            "version",
+            false,
+            format!("RouterOS {version} is newer than what this product was tried with"),
+        ),
         Some(version) => check("version", true, format!("RouterOS {version}")),
     })
 }
@@ -77,13 +80,19 @@ fn release(told: &str, device_id: &DeviceId) -> Result<Precheck, Failure> {
 /// The factory's mode. Nothing that tools plan is blocked by it, but a router that flagged itself blocks more and more.
 async fn mode(router: &Router<'_>) -> Result<Precheck, Failure> {
     match router.read::<DeviceMode>().await {
-        Ok(mode) if mode.flagged => {
-            Ok(check("device_mode", false, "the router flagged itself as suspicious; it may refuse the change"))
-        }
-        Ok(mode) => Ok(check("device_mode", true, match mode.blocked.len() {
-            0 => "not flagged; nothing is blocked".to_owned(),
-            _ => format!("not flagged; blocked: {}", mode.blocked.join(", ")),
-        })),
+        Ok(mode) if mode.flagged => Ok(check(
+            "device_mode",
+            false,
+            "the router flagged itself as suspicious; it may refuse the change",
+        )),
+        Ok(mode) => Ok(check(
+            "device_mode",
+            true,
+            match mode.blocked.len() {
+                0 => "not flagged; nothing is blocked".to_owned(),
+                _ => format!("not flagged; blocked: {}", mode.blocked.join(", ")),
+            },
+        )),
         Err(failure) if failure.code == Code::DeviceUnsupported => {
             Ok(check("device_mode", true, "this release has none"))
         }
@@ -133,8 +142,7 @@ mod tests {
 
     #[test]
     fn releases_are_refused_warned_of_or_fine() {
-        let told =
-            |text: &str| release(text, &device_id("r1")).map(|check| check.passed).map_err(|f| f.code);
+        let told = |text: &str| release(text, &device_id("r1")).map(|check| check.passed).map_err(|f| f.code);
         assert_eq!(told("7.20.8 (long-term)"), Ok(true));
         assert_eq!(told("7.24.3 (stable)"), Ok(true));
         assert_eq!(told("7.25 (stable)"), Ok(false));

@@ -146,10 +146,9 @@ impl Shape {
         match self.batch_size {
             None => Ok(size(defaults.batch_size).min(devices).max(1)),
             Some(Whole(asked)) if size(asked) <= devices.max(1) => Ok(size(asked)),
-            Some(Whole(asked)) => Err(Failure::param(
-                "batch_size",
-                format!("1–{devices} for {devices} devices, got {asked}"),
-            )),
+            Some(Whole(asked)) => {
+                Err(Failure::param("batch_size", format!("1–{devices} for {devices} devices, got {asked}")))
+            }
         }
     }
 

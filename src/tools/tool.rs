@@ -211,20 +211,35 @@ impl Topic {
     pub const ADDRESS_LIST: Self =
         Self { name: "address_list", needs: &[Capability::ProfessionalWorkflows], in_prod: true };
     /// Filter rules.
-    pub const FIREWALL: Self =
-        Self { name: "firewall", needs: &[Capability::ProfessionalWorkflows, Capability::FirewallWrites], in_prod: false };
+    pub const FIREWALL: Self = Self {
+        name: "firewall",
+        needs: &[Capability::ProfessionalWorkflows, Capability::FirewallWrites],
+        in_prod: false,
+    };
     /// Static routes.
-    pub const ROUTING: Self =
-        Self { name: "routing", needs: &[Capability::ProfessionalWorkflows, Capability::RoutingWrites], in_prod: false };
+    pub const ROUTING: Self = Self {
+        name: "routing",
+        needs: &[Capability::ProfessionalWorkflows, Capability::RoutingWrites],
+        in_prod: false,
+    };
     /// Pools, networks and servers.
-    pub const DHCP: Self =
-        Self { name: "dhcp", needs: &[Capability::ProfessionalWorkflows, Capability::DhcpWrites], in_prod: false };
+    pub const DHCP: Self = Self {
+        name: "dhcp",
+        needs: &[Capability::ProfessionalWorkflows, Capability::DhcpWrites],
+        in_prod: false,
+    };
     /// Ports and settings.
-    pub const BRIDGE: Self =
-        Self { name: "bridge", needs: &[Capability::ProfessionalWorkflows, Capability::BridgeWrites], in_prod: false };
+    pub const BRIDGE: Self = Self {
+        name: "bridge",
+        needs: &[Capability::ProfessionalWorkflows, Capability::BridgeWrites],
+        in_prod: false,
+    };
     /// SSIDs and radios.
-    pub const WIRELESS: Self =
-        Self { name: "wireless", needs: &[Capability::ProfessionalWorkflows, Capability::WirelessWrites], in_prod: false };
+    pub const WIRELESS: Self = Self {
+        name: "wireless",
+        needs: &[Capability::ProfessionalWorkflows, Capability::WirelessWrites],
+        in_prod: false,
+    };
 }
 
 /// Which devices a call names; the corridor authorises each before the tool runs.
@@ -347,8 +362,7 @@ impl ToolDef {
 }
 
 fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
-    let (params, shape) =
-        if T::SPEC.shaped { Shape::split(params)? } else { (params, Shape::default()) };
+    let (params, shape) = if T::SPEC.shaped { Shape::split(params)? } else { (params, Shape::default()) };
     let params: T::Params = decode(params)?;
     let (targets, plan) = (params.targets(), params.plan());
     Ok(Prepared {

@@ -221,8 +221,7 @@ where
             Ok::<_, Failure>(Proposed { device, checks, proposal, more })
         }
     });
-    let proposed: Vec<Proposed<M>> =
-        futures_util::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    let proposed: Vec<Proposed<M>> = futures_util::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     let (to_do, so_already): (Vec<_>, Vec<_>) =
         proposed.into_iter().partition(|one| !one.proposal.operations.is_empty());
     let unchanged: Vec<DeviceId> = so_already.into_iter().map(|one| one.device.device_id).collect();

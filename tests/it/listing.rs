@@ -123,6 +123,8 @@ const OLDER: &[(&str, &[&str])] = &[
     ("tool/bandwidth-test", &["bandwidth_test"]),
     ("config/plan-dns-ntp-rollout", &["config_plan_dns_ntp_rollout"]),
     ("config/apply-dns-ntp-rollout", &["config_apply_dns_ntp_rollout"]),
+    ("config/plan-address-list-sync", &["config_plan_address_list_sync"]),
+    ("config/apply-address-list-sync", &["config_apply_address_list_sync"]),
     ("config/rollback-plan", &["config_rollback_plan"]),
 ];
 

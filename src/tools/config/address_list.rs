@@ -78,10 +78,13 @@ mod tests {
     fn what_is_wrong_is_named_by_its_place() {
         let given = |entries: serde_json::Value| {
             members("mcp-a", serde_json::from_value(entries).unwrap()).map_err(|failure| {
-                failure.details.map_or_else(String::new, |d| d["field"].as_str().unwrap_or_default().to_owned())
+                failure
+                    .details
+                    .map_or_else(String::new, |d| d["field"].as_str().unwrap_or_default().to_owned())
             })
         };
-        let fine = given(json!([{ "address": "192.0.2.1/32" }, { "address": "Example.ORG", "comment": "x" }]));
+        let fine =
+            given(json!([{ "address": "192.0.2.1/32" }, { "address": "Example.ORG", "comment": "x" }]));
         let addresses: Vec<String> = fine.unwrap().into_iter().map(|member| member.address).collect();
         assert_eq!(addresses, ["192.0.2.1", "example.org"]);
         let ok = json!({ "address": "192.0.2.1" });

@@ -88,12 +88,9 @@ impl Tool for ConfigPlanAddressListSync {
                 let rules = router.rows::<FilterRule>(&[]).await?;
                 let way = router.way(&device).await?;
                 let exact = mode == Mode::Exact;
-                let proposal: Proposal =
-                    change::sync(&rows, &rules, &list_name, &members, exact, &way)?;
-                let sizes = Sizes {
-                    current_entries: rows.len(),
-                    proposed_changes: proposal.operations.len(),
-                };
+                let proposal: Proposal = change::sync(&rows, &rules, &list_name, &members, exact, &way)?;
+                let sizes =
+                    Sizes { current_entries: rows.len(), proposed_changes: proposal.operations.len() };
                 Ok((proposal, sizes))
             }
         })

@@ -100,11 +100,8 @@ pub(in crate::tools) fn head(plan: &PlanState, at: Moment) -> Head {
     let names: Vec<String> = plan.approvals.iter().map(named).collect();
     let approved_by = Some(names.join(", ")).filter(|names| !names.is_empty());
     let auto_approved = plan.approvals.iter().any(|approval| matches!(approval.by, ApprovedBy::Policy(_)));
-    let yes = |approval: &Approval| Yes {
-        by: named(approval),
-        at: approval.at,
-        comment: approval.comment.clone(),
-    };
+    let yes =
+        |approval: &Approval| Yes { by: named(approval), at: approval.at, comment: approval.comment.clone() };
     Head {
         plan_id: plan.plan.plan_id,
         plan_hash: plan.plan_hash.clone(),
