@@ -18,7 +18,7 @@ use crate::{
     failure::{Code, Failure},
     http,
     routeros::lanes,
-    tools::{context::Policy, tool::Topic},
+    tools::{context::Policy, rollout::Rollouts, tool::Topic},
 };
 
 /// Everything that can be set.
@@ -35,6 +35,8 @@ pub struct Config {
     pub approval: Approval,
     /// What tools may do.
     pub tools: Tools,
+    /// How plans go through their devices, where a call does not say.
+    pub rollouts: Rollouts,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -263,7 +265,8 @@ impl Config {
             ("store.cache_mib", self.store.cache_mib, 8, 1024),
             ("routers.connect_timeout_ms", self.routers.connect_timeout_ms, 100, 60_000),
         ];
-        for (key, value, low, high) in own.into_iter().chain(self.server.bounds()) {
+        let bounds = own.into_iter().chain(self.rollouts.bounds()).chain(self.server.bounds());
+        for (key, value, low, high) in bounds {
             if !(low..=high).contains(&value) {
                 return Err(origins.wrong(key, format!("{value} is outside {low}–{high}")));
             }
@@ -381,6 +384,7 @@ impl Config {
             environment: self.tools.environment,
             list_output_schemas: self.tools.list_output_schemas,
             allow_prod_topics: self.tools.allow_prod_topics.iter().map(|topic| topic.as_str()).collect(),
+            rollouts: self.rollouts,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

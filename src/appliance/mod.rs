@@ -146,6 +146,7 @@ impl Appliance {
             prober: Arc::new(Arc::clone(&lanes)),
             vault,
             policy: config.policy(),
+            alone: std::sync::atomic::AtomicBool::new(false),
         };
         let corridor = Corridor::new(Arc::new(shared));
         let stop = CancellationToken::new();
@@ -248,6 +249,7 @@ impl Appliance {
         token: Option<&str>,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
+        self.corridor.shared().alone.store(true, std::sync::atomic::Ordering::Relaxed);
         let client = async {
             let served =
                 mcp::stdio::serve_stdio(self.corridor.clone(), uid, token, shutdown.child_token()).await;

@@ -67,6 +67,15 @@ pub fn spelled(list_name: &str, address: &str) -> Result<String, Refused> {
     Err(Refused::param("address", "an IPv4 address, network, range, or a host name"))
 }
 
+/// What a timeout is, for refusals.
+pub const TIMEOUT: &str = "a time such as `30m`, `12h` or `1d12h`";
+
+/// A time, or nothing for good.
+#[must_use]
+pub fn is_timeout(text: &str) -> bool {
+    text.is_empty() || duration(text).is_some_and(|time| !time.is_zero())
+}
+
 /// Adds a member, or nothing when it is there. `rows` are the members with this list and address, `rules` the
 /// filter rules.
 ///
@@ -92,10 +101,15 @@ pub fn add(
         )
         .hint("remove it first; then add it as wanted"));
     }
-    if !timeout.is_empty() && duration(timeout).is_none_or(|time| time.is_zero()) {
-        return Err(Refused::param("timeout", "a time such as `30m`, `12h` or `1d12h`"));
+    if !is_timeout(timeout) {
+        return Err(Refused::param("timeout", TIMEOUT));
     }
     guard_list(rules, list, address, way)?;
+    Ok(Some(added((list, address), comment, timeout)))
+}
+
+/// Adds a member that is not there.
+pub(super) fn added((list, address): (&str, &str), comment: &str, timeout: &str) -> Operation {
     let mut known: Vec<Property> =
         vec![("list".to_owned(), list.to_owned()), ("address".to_owned(), address.to_owned())];
     if !comment.is_empty() {
@@ -106,13 +120,13 @@ pub fn add(
         sent.push(("timeout".to_owned(), timeout.to_owned()));
     }
     let which = which(list, address);
-    Ok(Some(Operation {
+    Operation {
         action: Action::Add { menu: MENU.path.to_owned(), properties: sent },
         undo: vec![Action::Remove { menu: MENU.path.to_owned(), id: FOUND.to_owned() }],
         expect_before: Expectation::gone(MENU.path, which.clone()),
         expect_after: Expectation::of(MENU.path, which, wanted(&known)),
         risky: None,
-    }))
+    }
 }
 
 /// Removes a member, or nothing when it is not there. The undo of one with a timeout gives it the time that it had left
@@ -128,20 +142,25 @@ pub fn remove(
 ) -> Result<Option<Operation>, Refused> {
     let Some(row) = rows.first() else { return Ok(None) };
     guard_list(rules, list, address, way)?;
+    removed(row, (list, address), id_of(row)).map(Some)
+}
+
+/// Removes a member that is there, by its id or as the one that is found.
+pub(super) fn removed(row: &Row, (list, address): (&str, &str), id: &str) -> Result<Operation, Refused> {
     let again = configured(&MENU, row)?;
     let known: Vec<Property> = again.iter().filter(|(name, _)| name != "timeout").cloned().collect();
     let which = which(list, address);
-    Ok(Some(Operation {
-        action: Action::Remove { menu: MENU.path.to_owned(), id: id_of(row).to_owned() },
+    Ok(Operation {
+        action: Action::Remove { menu: MENU.path.to_owned(), id: id.to_owned() },
         undo: vec![Action::Add { menu: MENU.path.to_owned(), properties: again }],
         expect_before: Expectation::of(MENU.path, which.clone(), wanted(&known)),
         expect_after: Expectation::gone(MENU.path, which),
         risky: None,
-    }))
+    })
 }
 
 /// The member: RouterOS keeps no two of one list and address.
-fn which(list: &str, address: &str) -> Which {
+pub(super) fn which(list: &str, address: &str) -> Which {
     let by = [("list".to_owned(), list.to_owned()), ("address".to_owned(), address.to_owned())];
     let known: Vec<Wanted> = wanted(&by);
     Which::Find { by: known, narrow: by.to_vec(), except: Vec::new() }
@@ -150,15 +169,24 @@ fn which(list: &str, address: &str) -> Which {
 /// No rule of the way into the router, or out of it, decides by this list about a member that is us or the router's own
 /// address, or may be.
 fn guard_list(rules: &[Row], list: &str, address: &str, way: &Way) -> Result<(), Refused> {
+    keeps_our_way(decides(rules, list), address, way)
+}
+
+/// A rule of the way into the router, or out of it, decides by this list.
+pub(super) fn decides(rules: &[Row], list: &str) -> bool {
     let names = |row: &&Row| {
         ["src-address-list", "dst-address-list"].iter().any(|property| {
             row.get(*property).is_some_and(|name| name.strip_prefix('!').unwrap_or(name) == list)
         })
     };
-    let decides = rules
+    rules
         .iter()
         .filter(names)
-        .any(|row| !guard::disabled(row) && guard::decides(row) && guard::of_the_router(rules, row));
+        .any(|row| !guard::disabled(row) && guard::decides(row) && guard::of_the_router(rules, row))
+}
+
+/// Where a rule decides by the list, the member is neither us nor the router's own address, and cannot be.
+pub(super) fn keeps_our_way(decides: bool, address: &str, way: &Way) -> Result<(), Refused> {
     let may_be_us = match Span::parse(address) {
         Some(span) => way.from.is_empty() || way.from.iter().chain([&way.to]).any(|own| span.contains(*own)),
         // A name may mean any address.

@@ -1,6 +1,7 @@
 //! What is wanted and what was read → operations with undo and expectations. Pure: no clock, no network, no store.
 
 pub mod address_list;
+pub mod address_list_sync;
 pub mod bridge_guard;
 #[cfg(test)]
 mod bridge_guard_tests;

@@ -40,7 +40,8 @@ pub fn set_servers(now: &NtpClient, wanted: &[String], enabled: bool) -> Result<
 }
 
 /// Labels of 1–63 letters, digits and hyphens (RFC 1123), not all digits at the end.
-fn is_host_name(text: &str) -> bool {
+#[must_use]
+pub fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

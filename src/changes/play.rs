@@ -81,7 +81,8 @@ pub(in crate::changes) mod laws {
             assert_eq!(operation.undo.len(), 1, "exactly one undo");
             let now = states.last().unwrap();
             assert_fits(now, &operation.expect_before, "before", operation);
-            let next = play(now, &operation.action, &format!("*A00{n}"));
+            let meant = found(now, &operation.expect_before).map_or("", id_of);
+            let next = play(now, &operation.action.on_found(meant), &format!("*A00{n}"));
             assert_fits(&next, &operation.expect_after, "after", operation);
             states.push(next);
         }

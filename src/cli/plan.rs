@@ -25,7 +25,7 @@ pub(super) enum Plan {
         #[arg(long, value_parser = out::count)]
         limit: Option<usize>,
     },
-    /// Show a plan: operations, risk, hash.
+    /// Show a plan: changes, devices, batches, gate, risk, approvals, hash.
     Show {
         /// `plan_…`
         plan_id: String,
@@ -74,16 +74,119 @@ fn readable(plan: &Value) -> String {
         out::cell(&plan["risk_level"]),
         out::cell(&plan["plan_hash"]),
     );
-    for part in plan["devices"].as_array().into_iter().flatten() {
-        text.push_str(&format!("\n  wave {} {}\n", out::cell(&part["wave"]), out::cell(&part["device_id"])));
-        for line in part["changes"].as_array().into_iter().flatten() {
+    for (name, label) in [("reason", "reason"), ("approved_by", "approved by"), ("job_id", "job")] {
+        if plan[name].as_str().is_some_and(|text| !text.is_empty()) {
+            text.push_str(&format!("{label} {}\n", out::cell(&plan[name])));
+        }
+    }
+    let origin = &plan["origin"];
+    for (name, label) in [("client", "asked by"), ("correlation_id", "session")] {
+        if origin[name].as_str().is_some_and(|text| !text.is_empty()) {
+            text.push_str(&format!("{label} {}\n", out::cell(&origin[name])));
+        }
+    }
+    text.push_str(&course(plan));
+    for group in list(&plan["groups"]) {
+        let ids: Vec<String> = list(&group["device_ids"]).map(out::cell).collect();
+        text.push_str(&format!("\n  change {} on {}\n", out::cell(&group["group"]), ids.join(", ")));
+        for line in list(&group["changes"]) {
             text.push_str(&format!("    {}\n", out::cell(line)));
         }
-        for reason in part["risk"]["reasons"].as_array().into_iter().flatten() {
+    }
+    text.push('\n');
+    for part in list(&plan["devices"]) {
+        text.push_str(&format!(
+            "  batch {}  {}  change {}  risk {} ({}){}\n",
+            out::cell(&part["wave"]),
+            out::cell(&part["device_id"]),
+            out::cell(&part["group"]),
+            out::cell(&part["risk"]["score"]),
+            out::cell(&part["risk"]["level"]),
+            match part["dead_man"]["seconds"].as_u64() {
+                Some(seconds) => format!("  undone by the router itself after {seconds} s"),
+                None => String::new(),
+            },
+        ));
+        for reason in list(&part["risk"]["reasons"]) {
             text.push_str(&format!("    ! {}\n", out::cell(reason)));
         }
     }
     text
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// How a plan goes through its devices, in two lines.
+fn course(plan: &Value) -> String {
+    let sizes: Vec<String> = list(&plan["devices_per_batch"]).map(out::cell).collect();
+    let mut text = format!(
+        "batches of {} devices; pause {} s, watched {} s; {}\n",
+        sizes.join(" + "),
+        out::cell(&plan["batch_pause_seconds"]),
+        out::cell(&plan["soak_seconds"]),
+        if plan["rollback_on_failure"] == true {
+            "undone when one fails"
+        } else {
+            "not undone when one fails"
+        },
+    );
+    let gate = &plan["gate"];
+    if gate.is_object() {
+        text.push_str(&format!(
+            "gate: CPU {} %, memory {} %, disk {} %, {} °C",
+            out::cell(&gate["cpu_percent"]),
+            out::cell(&gate["memory_percent"]),
+            out::cell(&gate["disk_percent"]),
+            out::cell(&gate["temperature_celsius"]),
+        ));
+        if gate["resolve"].is_string() {
+            text.push_str(&format!(", resolves {}", out::cell(&gate["resolve"])));
+        }
+        if gate["ntp"] == true {
+            text.push_str(", clock synchronised");
+        }
+        text.push('\n');
+    }
+    if plan["without_dead_man"] == true {
+        text.push_str("! risky changes are allowed where the router cannot undo them by itself\n");
+    }
+    text
+}
+
+/// A plan, all of its pages as one.
+async fn details(client: &Client, plan_id: &str) -> Result<Value, Failure> {
+    let mut plan = client.call("plan_details", json!({ "plan_id": plan_id })).await?;
+    while let Some(cursor) = plan["next_cursor"].as_str().map(str::to_owned) {
+        let more = client.call("plan_details", json!({ "plan_id": plan_id, "cursor": cursor })).await?;
+        join(&mut plan, more);
+    }
+    Ok(plan)
+}
+
+/// Adds a page to the pages before it: a group that was cut goes on.
+fn join(plan: &mut Value, mut more: Value) {
+    plan["next_cursor"] = more["next_cursor"].take();
+    let taken = |value: &mut Value| value.as_array_mut().map(std::mem::take).unwrap_or_default();
+    let (devices, groups) = (taken(&mut more["devices"]), taken(&mut more["groups"]));
+    if let Some(all) = plan["devices"].as_array_mut() {
+        all.extend(devices);
+    }
+    let Some(all) = plan["groups"].as_array_mut() else { return };
+    for mut group in groups {
+        match all.last_mut().filter(|last| last["group"] == group["group"]) {
+            Some(last) => {
+                for name in ["changes", "operations"] {
+                    let rest = taken(&mut group[name]);
+                    if let Some(begun) = last[name].as_array_mut() {
+                        begun.extend(rest);
+                    }
+                }
+            }
+            None => all.push(group),
+        }
+    }
 }
 
 pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
@@ -107,8 +210,11 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
             })?;
         }
         Plan::Show { plan_id } => {
-            let plan = Client::once(common, "plan_details", json!({ "plan_id": plan_id })).await?;
-            out::show(common, &plan, readable)?;
+            common.start_log("warn", false)?;
+            let client = Client::open(common).await?;
+            let plan = details(&client, &plan_id).await;
+            client.close().await?;
+            out::show(common, &plan?, readable)?;
         }
         Plan::Approve { plan_id, hash, comment } => return approve(common, &plan_id, hash, comment).await,
         Plan::Reject { plan_id, comment } => {
@@ -174,7 +280,7 @@ async fn approve(
     common.start_log("warn", false)?;
     let client = Client::open(common).await?;
     let outcome = async {
-        let plan = client.call("plan_details", json!({ "plan_id": plan_id })).await?;
+        let plan = details(&client, plan_id).await?;
         let shown = out::cell(&plan["plan_hash"]);
         if let Some(given) = &hash {
             if given.len() < 8 || !shown.starts_with(given.as_str()) {
@@ -211,4 +317,23 @@ async fn approve(
         )
     })?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_a_plan_become_one() {
+        let mut plan = json!({ "next_cursor": "@2", "devices": [1], "groups": [{ "group": 1, "changes": ["a"], "operations": [1] }] });
+        let more = json!({ "next_cursor": null, "devices": [2], "groups": [
+            { "group": 1, "changes": ["b"], "operations": [2] }, { "group": 2, "changes": ["c"], "operations": [3] }] });
+        join(&mut plan, more);
+        assert_eq!(
+            plan,
+            json!({ "next_cursor": null, "devices": [1, 2], "groups": [
+                { "group": 1, "changes": ["a", "b"], "operations": [1, 2] },
+                { "group": 2, "changes": ["c"], "operations": [3] }] })
+        );
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     access::principal::Kind,
-    tools::{catalog, tool::ToolDef},
+    tools::{catalog, rollout::Shape, tool::ToolDef},
 };
 
 /// A tool as listed, with or without the schema of its answer. Made once a process: schemas never change.
@@ -27,7 +27,9 @@ pub(super) fn tool(def: &ToolDef, with_output: bool) -> Tool {
 
 fn made(def: &ToolDef, with_output: bool) -> Tool {
     let spec = &def.spec;
-    let mut tool = Tool::new(spec.name, spec.description, Arc::new(params((def.input_schema)())));
+    // How a plan goes through its devices is listed with the tools that are for many of them, and told once for the others.
+    let told = spec.shaped && !spec.name.starts_with("config_");
+    let mut tool = Tool::new(spec.name, spec.description, Arc::new(params((def.input_schema)(), told)));
     tool.title = Some(spec.title.to_owned());
     tool.annotations = Some(annotations(def));
     if with_output {
@@ -59,7 +61,7 @@ const TOLD_ONCE: [&str; 2] = ["device_id", "cursor"];
 const READ_FROM_ROUTERS: [&str; 2] = ["transport", "fallback_used"];
 
 /// The parameters that a tool chooses by; those that all tools take are told once, in the server's instructions.
-fn params(whole: Value) -> Map<String, Value> {
+fn params(whole: Value, shape_is_told: bool) -> Map<String, Value> {
     let Value::Object(mut schema) = wanted(whole) else { return Map::new() };
     schema.remove("description");
     // Unknown parameters are refused by name; said here, it would forbid those that are not listed.
@@ -67,6 +69,9 @@ fn params(whole: Value) -> Map<String, Value> {
     let fields = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(fields) = fields.as_object_mut() {
         fields.remove("correlation_id");
+        if shape_is_told {
+            fields.retain(|name, _| !Shape::properties().contains_key(name));
+        }
         for name in TOLD_ONCE {
             fields.get_mut(name).and_then(Value::as_object_mut).map(|field| field.remove("description"));
         }
@@ -261,7 +266,7 @@ mod tests {
                 "cursor": { "type": "string" },
             },
         });
-        assert_eq!(Value::Object(params(whole)), short);
+        assert_eq!(Value::Object(params(whole, false)), short);
     }
 
     #[test]

@@ -80,9 +80,10 @@ fn meta(file: &File, immediate: &[Environment]) -> MetaObject {
         .filter(|one| environments.is_none_or(|argument| argument.values.iter().any(|v| v == one.as_str())))
         .collect();
     let writes = needs(file).any(|def| def.spec.demand.kind == principal::Kind::Write);
+    let plans = needs(file).any(|def| def.spec.shaped);
     let approved: Vec<&str> = environments
         .iter()
-        .filter(|one| writes && !immediate.contains(one))
+        .filter(|one| plans || (writes && !immediate.contains(one)))
         .map(|one| one.as_str())
         .collect();
     let tier = needs(file).map(|def| def.spec.demand.tier).max().unwrap_or(Tier::Fundamental);
@@ -263,12 +264,15 @@ mod tests {
             meta(prompt_file::all().iter().find(|file| file.head.name == name).unwrap(), immediate).0
         };
         let usual = [Environment::Lab, Environment::Staging];
-        let rollout = of("dns-ntp-rollout", &usual);
-        assert_eq!(
-            (&rollout["requires_approval_in"], &rollout["tier"]),
-            (&json!(["prod"]), &json!("advanced"))
-        );
-        assert_eq!(of("dns-ntp-rollout", &[])["requires_approval_in"], json!(["lab", "staging", "prod"]));
+        // A plan of several devices waits for a person everywhere.
+        let everywhere = json!(["lab", "staging", "prod"]);
+        for immediate in [usual.as_slice(), &[]] {
+            let rollout = of("dns-ntp-rollout", immediate);
+            assert_eq!(
+                (&rollout["requires_approval_in"], &rollout["tier"]),
+                (&everywhere, &json!("professional"))
+            );
+        }
         let review = of("fleet-health-review", &usual);
         assert_eq!((&review["requires_approval"], &review["tier"]), (&json!(false), &json!("fundamental")));
         assert_eq!(review["environments"], json!(["lab", "staging", "prod"]));

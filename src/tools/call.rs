@@ -131,6 +131,8 @@ impl Corridor {
             devices,
             correlation_id: correlation_id.clone(),
             client: client_name(&client),
+            shape: prepared.shape,
+            ways: std::sync::Mutex::default(),
             progress,
             cancel: cancel.clone(),
             deadline: tokio::time::Instant::now() + spec.timeout,

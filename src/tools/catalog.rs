@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     routeros::compat::Endpoint,
-    tools::{self, tool::ToolDef},
+    tools::{self, precheck::LOOKS, tool::ToolDef},
 };
 
 /// Every topic's tools, in the order in which they are listed.
@@ -22,6 +22,7 @@ const TOPICS: &[&[ToolDef]] = &[
     tools::dhcp::TOOLS,
     tools::bridge::TOOLS,
     tools::wireless::TOOLS,
+    tools::config::TOOLS,
     tools::plan::TOOLS,
     tools::audit::TOOLS,
     tools::operator::TOOLS,
@@ -62,7 +63,9 @@ pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
     let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);
     let writes = planned.flat_map(|other| other.uses.iter().filter(|endpoint| endpoint.is_write()));
-    def.uses.iter().chain(writes).copied()
+    // What every plan looks at first.
+    let looks = LOOKS.iter().filter(|_| def.spec.shaped);
+    def.uses.iter().chain(writes).chain(looks).copied()
 }
 
 /// Every older name, with the tool that it means.

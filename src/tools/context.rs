@@ -1,6 +1,13 @@
 //! `Cx`: the only things a tool may touch. It can read routers and submit wishes; it cannot write to a router.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use events::{
     device::Environment,
@@ -18,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::principal::{Demand, Principal},
+    changes::guard::Way,
     domain::{self, Command, device::Device, job::JobState, plan::hex},
     engine::{Committed, Engine, Wish, clock, mint},
     failure::{Code, Failure},
@@ -27,7 +35,12 @@ use crate::{
         resources::Reading,
         text::Untrusted,
     },
-    tools::{asking, params::DeviceRef},
+    tools::{
+        asking,
+        params::DeviceRef,
+        rollout::{Rollouts, Shape},
+        tool::Topic,
+    },
 };
 
 /// What every tool shares; one for the whole process.
@@ -42,6 +55,8 @@ pub struct Shared {
     pub vault: Arc<crate::routeros::vault::Vault>,
     /// What the configuration says about tools.
     pub policy: Policy,
+    /// The store is held for one client on standard input and ends with it: no place for a rollout.
+    pub alone: AtomicBool,
 }
 
 /// What the configuration says about tools.
@@ -57,6 +72,8 @@ pub struct Policy {
     pub list_output_schemas: bool,
     /// Topics whose plans may be about production devices.
     pub allow_prod_topics: Vec<&'static str>,
+    /// How plans go through their devices, where a call does not say.
+    pub rollouts: Rollouts,
     /// Product version, for answers.
     pub version: &'static str,
 }
@@ -68,7 +85,9 @@ impl Policy {
     /// `environment_denied`.
     pub fn admit_topic(&self, demand: &Demand, device: &Device) -> Result<(), Failure> {
         let Some(topic) = demand.topic else { return Ok(()) };
-        if device.settings.environment != Environment::Prod || self.allow_prod_topics.contains(&topic) {
+        let open = Topic::ALL.iter().any(|known| known.name == topic && known.in_prod);
+        if open || device.settings.environment != Environment::Prod || self.allow_prod_topics.contains(&topic)
+        {
             return Ok(());
         }
         Err(Failure::new(Code::EnvironmentDenied, format!("{topic} plans are not for production devices"))
@@ -108,6 +127,10 @@ pub struct Cx {
     pub(super) correlation_id: String,
     /// The program that calls.
     pub(super) client: String,
+    /// How a plan is to go through its devices.
+    pub(super) shape: Shape,
+    /// Our own way to the routers whose way was looked at.
+    pub(super) ways: Mutex<BTreeMap<DeviceId, Way>>,
     pub(super) progress: Option<ProgressSink>,
     pub(super) cancel: CancellationToken,
     pub(super) deadline: tokio::time::Instant,
@@ -165,6 +188,23 @@ impl Cx {
             correlation_id: self.correlation_id.clone(),
             client: self.client.clone(),
         }
+    }
+
+    /// How a plan is to go through its devices, as the caller wants it.
+    #[must_use]
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Remembers our own way to a router: a plan that looked at it tells so.
+    pub(super) fn saw_way(&self, device_id: &DeviceId, way: &Way) {
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.insert(device_id.clone(), way.clone());
+    }
+
+    /// Our own way to a router, if this call looked at it.
+    pub(super) fn way_seen(&self, device_id: &DeviceId) -> Option<Way> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner).get(device_id).cloned()
     }
 
     /// The tool that runs.
@@ -369,16 +409,32 @@ impl Cx {
         })
     }
 
+    /// A rollout outlives the client that starts it, so it needs an appliance that does (DECISIONS: jobs on routers, 4).
+    fn has_a_place_for(&self, plan_id: PlanId) -> Result<(), Failure> {
+        let devices = self.view(|views| {
+            views.state.plans.get(&plan_id).map_or(0, |plan| plan.plan.waves.iter().flatten().count())
+        });
+        if devices < 2 || !self.shared.alone.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::Conflict,
+            format!("{plan_id} changes {devices} devices, and this appliance ends with its only client"),
+        )
+        .hint("end this session, run `appliance serve`, connect again (stdio joins it), and start the plan there"))
+    }
+
     /// Starts an approved plan.
     ///
     /// # Errors
-    /// Refusals of the rules.
+    /// `conflict` for a plan of several devices where nobody serves; refusals of the rules.
     pub async fn start(
         &self,
         plan_id: PlanId,
         steps: usize,
         approval_token: Option<&str>,
     ) -> Result<JobId, Failure> {
+        self.has_a_place_for(plan_id)?;
         let job_id = mint!(JobId);
         let step_ids = (0..steps).map(|_| mint!(StepId)).collect();
         let approval_token_sha256 = approval_token.map(|token| hex(&Sha256::digest(token.as_bytes())));
@@ -414,7 +470,8 @@ impl Cx {
     pub(super) async fn settled(&self, job_id: JobId) -> Result<Option<JobState>, Failure> {
         let settled = self.shared.engine.wait_until(|views| {
             let job = views.state.jobs.get(&job_id)?;
-            (job.status.is_over() || job.status == JobStatus::Stuck).then(|| job.clone())
+            let rests = matches!(job.status, JobStatus::Stuck | JobStatus::Halted);
+            (job.status.is_over() || rests).then(|| job.clone())
         });
         let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
         tokio::time::timeout(patience, settled).await.ok().transpose()

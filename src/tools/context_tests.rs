@@ -50,18 +50,22 @@ async fn calling(port: u16, within: Duration) -> (Cx, Running) {
         reader: Arc::new(Arc::clone(&lanes)),
         prober: Arc::new(lanes),
         vault: Arc::new(Vault::new(SecretKeyBytes::generate().unwrap(), Arc::new(Nothing))),
+        alone: std::sync::atomic::AtomicBool::new(false),
         policy: Policy {
             immediate_writes: vec![Environment::Lab],
             read_only: false,
             environment: None,
             list_output_schemas: true,
             allow_prod_topics: vec![],
+            rollouts: crate::tools::rollout::Rollouts::default(),
             version: "0",
         },
     };
     let cx = Cx {
         correlation_id: String::new(),
         client: String::new(),
+        shape: crate::tools::rollout::Shape::default(),
+        ways: std::sync::Mutex::default(),
         shared: Arc::new(shared),
         principal: Principal::local(0, Door::Cli),
         call_id: CallId::from_parts(NOON, 1),

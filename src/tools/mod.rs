@@ -3,12 +3,14 @@
 //! A tool reads routers, thinks with `changes`, submits wishes to the engine, and shapes the answer. It cannot write to a
 //! router: only the runner can.
 
+mod apply;
 mod asking;
 pub mod audit;
 pub mod bridge;
 pub mod call;
 pub mod catalog;
 mod change;
+pub mod config;
 pub mod context;
 #[cfg(test)]
 mod context_tests;
@@ -19,6 +21,7 @@ pub mod firewall;
 mod fuzz_testing;
 #[cfg(test)]
 mod fuzz_tests;
+mod grouped;
 pub mod interface;
 pub mod ip;
 pub mod listing;
@@ -29,7 +32,9 @@ mod page;
 pub mod params;
 pub mod plan;
 pub mod platform;
+mod precheck;
 pub mod registry;
+pub mod rollout;
 pub mod route;
 pub mod system;
 pub mod tool;

@@ -15,7 +15,7 @@ use crate::{
         port::Promise,
         text::{clean_answer, escaped},
     },
-    tools::{context::Cx, params::DeviceRef},
+    tools::{context::Cx, params::DeviceRef, rollout::Shape},
 };
 
 /// A tool's contract. Compile-time text only: no word from a router ever gets in here.
@@ -41,6 +41,8 @@ pub struct Spec {
     pub timeout: Duration,
     /// Parameters that are masked in records.
     pub secrets: &'static [&'static str],
+    /// It plans for several devices: it takes the parameters of a [`Shape`] besides its own.
+    pub shaped: bool,
 }
 
 impl Spec {
@@ -63,6 +65,7 @@ impl Spec {
             open_world: true,
             timeout: Duration::from_secs(30),
             secrets: &[],
+            shaped: false,
         }
     }
 
@@ -82,9 +85,23 @@ impl Spec {
         spec
     }
 
-    /// A plan of a topic, or its start: professional tier, requesters and admins, needs what the topic needs, 120 s.
+    /// A plan of a topic: professional tier, requesters and admins, needs what the topic needs, 120 s.
     #[must_use]
     pub const fn plan(
+        name: &'static str,
+        title: &'static str,
+        description: &'static str,
+        topic: &Topic,
+    ) -> Self {
+        let mut spec = Self::apply(name, title, description, topic);
+        spec.timeout = Duration::from_secs(120);
+        spec.shaped = true;
+        spec
+    }
+
+    /// The start of a topic's plan: likewise, 300 s.
+    #[must_use]
+    pub const fn apply(
         name: &'static str,
         title: &'static str,
         description: &'static str,
@@ -94,7 +111,7 @@ impl Spec {
         spec.demand.tier = Tier::Professional;
         spec.demand.needs = topic.needs;
         spec.demand.topic = Some(topic.name);
-        spec.timeout = Duration::from_secs(120);
+        spec.timeout = Duration::from_secs(300);
         spec
     }
 
@@ -172,24 +189,57 @@ pub struct Topic {
     pub name: &'static str,
     /// What each device must allow.
     pub needs: &'static [Capability],
+    /// Its plans may be about production whatever the configuration says; they are of high risk there.
+    pub in_prod: bool,
 }
 
 impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 7] = [
+        Self::FIREWALL,
+        Self::ROUTING,
+        Self::DHCP,
+        Self::BRIDGE,
+        Self::WIRELESS,
+        Self::DNS_NTP,
+        Self::ADDRESS_LIST,
+    ];
+    /// Name servers and time servers.
+    pub const DNS_NTP: Self =
+        Self { name: "dns_ntp", needs: &[Capability::ProfessionalWorkflows], in_prod: true };
+    /// Address lists of ours.
+    pub const ADDRESS_LIST: Self =
+        Self { name: "address_list", needs: &[Capability::ProfessionalWorkflows], in_prod: true };
     /// Filter rules.
-    pub const FIREWALL: Self =
-        Self { name: "firewall", needs: &[Capability::ProfessionalWorkflows, Capability::FirewallWrites] };
+    pub const FIREWALL: Self = Self {
+        name: "firewall",
+        needs: &[Capability::ProfessionalWorkflows, Capability::FirewallWrites],
+        in_prod: false,
+    };
     /// Static routes.
-    pub const ROUTING: Self =
-        Self { name: "routing", needs: &[Capability::ProfessionalWorkflows, Capability::RoutingWrites] };
+    pub const ROUTING: Self = Self {
+        name: "routing",
+        needs: &[Capability::ProfessionalWorkflows, Capability::RoutingWrites],
+        in_prod: false,
+    };
     /// Pools, networks and servers.
-    pub const DHCP: Self =
-        Self { name: "dhcp", needs: &[Capability::ProfessionalWorkflows, Capability::DhcpWrites] };
+    pub const DHCP: Self = Self {
+        name: "dhcp",
+        needs: &[Capability::ProfessionalWorkflows, Capability::DhcpWrites],
+        in_prod: false,
+    };
     /// Ports and settings.
-    pub const BRIDGE: Self =
-        Self { name: "bridge", needs: &[Capability::ProfessionalWorkflows, Capability::BridgeWrites] };
+    pub const BRIDGE: Self = Self {
+        name: "bridge",
+        needs: &[Capability::ProfessionalWorkflows, Capability::BridgeWrites],
+        in_prod: false,
+    };
     /// SSIDs and radios.
-    pub const WIRELESS: Self =
-        Self { name: "wireless", needs: &[Capability::ProfessionalWorkflows, Capability::WirelessWrites] };
+    pub const WIRELESS: Self = Self {
+        name: "wireless",
+        needs: &[Capability::ProfessionalWorkflows, Capability::WirelessWrites],
+        in_prod: false,
+    };
 }
 
 /// Which devices a call names; the corridor authorises each before the tool runs.
@@ -239,6 +289,8 @@ pub struct Prepared {
     pub targets: Vec<DeviceRef>,
     /// The plan whose devices the call is about.
     pub plan: Option<PlanId>,
+    /// How a plan is to go through its devices, for tools that make one.
+    pub shape: Shape,
     /// Runs the tool.
     pub run: Body,
 }
@@ -270,6 +322,9 @@ impl ToolDef {
                 if let Some(properties) = schema.as_object_mut().and_then(|schema| {
                     schema.entry("properties").or_insert_with(|| serde_json::json!({})).as_object_mut()
                 }) {
+                    if T::SPEC.shaped {
+                        properties.extend(Shape::properties());
+                    }
                     properties.insert(
                         "correlation_id".into(),
                         serde_json::json!({ "type": "string", "maxLength": 64 }),
@@ -307,11 +362,13 @@ impl ToolDef {
 }
 
 fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
+    let (params, shape) = if T::SPEC.shaped { Shape::split(params)? } else { (params, Shape::default()) };
     let params: T::Params = decode(params)?;
     let (targets, plan) = (params.targets(), params.plan());
     Ok(Prepared {
         targets,
         plan,
+        shape,
         run: Box::new(move |cx| {
             Box::pin(async move {
                 let answer = T::run(&cx, params).await?;

@@ -1,5 +1,4 @@
-//! What the plan tools of all topics have in common: read each device, propose, weigh the risk, make one plan; and start
-//! an approved one.
+//! What the plan tools of all topics have in common: check and read each device, propose, weigh the risk, make one plan.
 
 use std::{
     future::Future,
@@ -7,17 +6,16 @@ use std::{
 };
 
 use events::{
-    device::{DeviceStatus, Environment},
-    ids::{DeviceId, JobId, Moment, PlanId},
-    job::{JobStatus, StepStatus},
-    plan::{DevicePart, Plan, RiskLevel, Rollout},
+    device::Environment,
+    ids::{DeviceId, Moment, PlanId},
+    plan::{DevicePart, Plan, Precheck, RiskLevel},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    changes::{Proposal, ShownOperation, diff_lines, guard::Way, plan_risk},
+    changes::{Proposal, guard::Way, plan_risk},
     domain::{device::Device, job::bound_sha256},
     engine::mint,
     failure::{Code, Failure},
@@ -27,13 +25,16 @@ use crate::{
         resources::{Reading, ip_address::IpAddress, user_active::ActiveUser},
     },
     tools::{
-        asking,
+        asking, catalog,
         context::{Cx, Router},
+        grouped::{self, Batches, Group},
         listing::is_record_id,
-        params::{DeviceRef, List, Text},
-        tool::{Targets, Topic},
+        params::{DeviceRef, List},
+        precheck, rollout,
     },
 };
+
+pub(super) use crate::tools::apply::apply_tool;
 
 /// The devices of one plan.
 pub(super) type Devices = List<DeviceRef, 1, 50>;
@@ -74,30 +75,43 @@ impl Router<'_> {
         let active = self.rows::<ActiveUser>(&[]).await?;
         let addresses = self.rows::<IpAddress>(&[]).await?;
         let settings = &device.settings;
-        Ok(Way::of(settings.management_ip, settings.management_port, &active, &addresses))
+        let way = Way::of(settings.management_ip, settings.management_port, &active, &addresses);
+        self.saw_way(&way);
+        Ok(way)
+    }
+
+    /// Remembers our own way: the plan tells that it was looked at.
+    pub(super) fn saw_way(&self, way: &Way) {
+        self.cx.saw_way(self.device_id, way);
     }
 }
 
 /// One device's part of a plan, as shown.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Planned {
+pub struct Planned<M> {
     device_id: DeviceId,
     name: String,
     environment: Environment,
+    /// Its batch, from 1.
+    wave: usize,
     risk_level: RiskLevel,
     /// 0–100.
     risk_score: u8,
     /// Why.
     reasons: Vec<String>,
-    /// What differs, one line a property.
-    changes: Vec<String>,
-    /// Exactly what will be sent, and its undo.
-    operations: Vec<ShownOperation>,
+    /// What was checked.
+    checks: Vec<Precheck>,
+    #[serde(flatten)]
+    more: M,
 }
+
+/// Nothing more is told of a device.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NoMore {}
 
 /// A plan that waits for a person.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct PlanAnswer {
+pub struct PlanAnswer<M = NoMore> {
     /// Which plan; none when no device needs a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan_id: Option<PlanId>,
@@ -114,14 +128,20 @@ pub struct PlanAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     risk_level: Option<RiskLevel>,
     device_count: usize,
-    devices: Vec<Planned>,
+    #[serde(flatten)]
+    batches: Batches,
+    /// When nothing fails, pauses included.
+    estimated_duration_minutes: f64,
+    /// What is the same on several devices, once.
+    groups: Vec<Group>,
+    devices: Vec<Planned<M>>,
     /// Devices that are so already.
     unchanged: Vec<DeviceId>,
     /// What happens next.
     next_step: String,
 }
 
-impl PlanAnswer {
+impl<M> PlanAnswer<M> {
     /// One line for people.
     pub(super) fn say(&self) -> String {
         match self.plan_id {
@@ -136,7 +156,7 @@ impl PlanAnswer {
 /// Reads each device, proposes its part, and makes one plan of them.
 ///
 /// # Errors
-/// The first device's refusal, with its id; `invalid_params` for devices of several environments or named twice.
+/// As [`propose_with`].
 pub(super) async fn propose<'a, F, P>(
     cx: &'a Cx,
     references: &Devices,
@@ -147,65 +167,71 @@ where
     F: Fn(&'a Cx, Device) -> P + Send + Sync,
     P: Future<Output = Result<Proposal, Failure>> + Send,
 {
+    let with = |cx, device| {
+        let proposing = part(cx, device);
+        async move { Ok((proposing.await?, NoMore {})) }
+    };
+    propose_with(cx, &references.0, summary, with).await
+}
+
+/// A device that was checked and read, what is to be done there, and what else is told of it.
+struct Proposed<M> {
+    device: Device,
+    checks: Vec<Precheck>,
+    proposal: Proposal,
+    more: M,
+}
+
+/// Checks and reads each device, proposes its part, and makes one plan of them, shaped as the caller wants it.
+///
+/// # Errors
+/// The first device's refusal, with its id; `invalid_params` for devices of several environments or named twice, and for
+/// a plan that would be too large.
+pub(super) async fn propose_with<'a, F, P, M>(
+    cx: &'a Cx,
+    references: &[DeviceRef],
+    summary: &str,
+    part: F,
+) -> Result<PlanAnswer<M>, Failure>
+where
+    F: Fn(&'a Cx, Device) -> P + Send + Sync,
+    P: Future<Output = Result<(Proposal, M), Failure>> + Send,
+    M: Send,
+{
     let devices = chosen(cx, references)?;
+    let (shape, defaults) = (cx.shape(), &cx.policy().rollouts);
+    let batch_size = shape.batch_size(defaults, devices.len())?;
     let environment = devices[0].settings.environment;
     let total = f64::from(u32::try_from(devices.len()).unwrap_or(u32::MAX));
     let done = AtomicU32::new(0);
     let read = devices.into_iter().map(|device| {
         let (proposing, done) = (part(cx, device.clone()), &done);
         async move {
-            let proposal = proposing.await.map_err(|failure| match failure.device_id {
-                None => failure.device(&device.device_id),
-                Some(_) => failure,
+            let looking = async {
+                let demand = catalog::find(cx.tool()).map(|def| def.spec.demand);
+                let demand = demand.ok_or_else(|| Failure::new(Code::Bug, "a tool without a row plans"))?;
+                let checks = precheck::before(&cx.router(&device.device_id), &device, &demand).await?;
+                Ok((checks, proposing.await?))
+            };
+            let (checks, (proposal, more)) = looking.await.map_err(|failure: Failure| {
+                if failure.device_id.is_some() { failure } else { failure.device(&device.device_id) }
             })?;
             let n = done.fetch_add(1, Ordering::Relaxed) + 1;
-            cx.progress(f64::from(n), Some(total), "read and planned");
-            Ok::<_, Failure>((device, proposal))
+            cx.progress(f64::from(n), Some(total), "checked, read and planned");
+            Ok::<_, Failure>(Proposed { device, checks, proposal, more })
         }
     });
-    let proposals: Vec<(Device, Proposal)> =
-        futures_util::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
-    let (mut parts, mut shown, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
-    for (device, proposal) in proposals {
-        if proposal.operations.is_empty() {
-            unchanged.push(device.device_id.clone());
-            continue;
-        }
-        asking::declared_writes(cx.tool(), &proposal.operations)?;
-        let warnings: Vec<String> = proposal.warnings.into_iter().chain(health_warning(&device)).collect();
-        let risk = plan_risk(environment, &proposal.high, &warnings);
-        shown.push(Planned {
-            device_id: device.device_id.clone(),
-            name: device.settings.name.clone(),
-            environment,
-            risk_level: risk.level,
-            risk_score: risk.score,
-            reasons: risk.reasons.clone(),
-            changes: proposal.operations.iter().flat_map(diff_lines).collect(),
-            operations: proposal.operations.iter().map(ShownOperation::from).collect(),
-        });
-        // One after the other: each device is a wave of its own.
-        parts.push(vec![DevicePart {
-            device_id: device.device_id.clone(),
-            operations: proposal.operations,
-            risk,
-            bound_sha256: bound_sha256(&device),
-            checks: Vec::new(),
-            dead_man: None,
-        }]);
-    }
-    if parts.is_empty() {
-        return Ok(PlanAnswer {
-            plan_id: None,
-            plan_hash: None,
-            approval_token: None,
-            approval_expires_at: None,
-            risk_level: None,
-            device_count: 0,
-            devices: shown,
-            unchanged,
-            next_step: "none: every device is so already".into(),
-        });
+    let proposed: Vec<Proposed<M>> = futures_util::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    let (to_do, so_already): (Vec<_>, Vec<_>) =
+        proposed.into_iter().partition(|one| !one.proposal.operations.is_empty());
+    let unchanged: Vec<DeviceId> = so_already.into_iter().map(|one| one.device.device_id).collect();
+    rollout::fits(&to_do.iter().map(|one| one.proposal.operations.len()).collect::<Vec<_>>())?;
+    let (mut parts, mut shown) = (Vec::new(), Vec::new());
+    for one in to_do {
+        asking::declared_writes(cx.tool(), &one.proposal.operations)?;
+        let (part, planned) = weighed(cx, one, environment);
+        parts.push(part);
+        shown.push(planned);
     }
     let device_count = parts.len();
     let plan = Plan {
@@ -213,30 +239,80 @@ where
         tool: cx.tool().to_owned(),
         summary: format!("{summary} on {device_count} device{}", if device_count == 1 { "" } else { "s" }),
         environment,
-        waves: parts,
-        rollback_on_failure: true,
-        rollout: Rollout::default(),
+        waves: rollout::waves(parts, batch_size),
+        rollback_on_failure: shape.rollback_on_failure(),
+        rollout: shape.rollout(defaults),
         undoes: Vec::new(),
         reason: String::new(),
     };
-    let plan = cx.propose(plan).await?;
-    Ok(PlanAnswer {
-        plan_id: Some(plan.plan_id),
-        plan_hash: Some(plan.plan_hash),
-        approval_token: Some(plan.approval_token),
-        approval_expires_at: Some(plan.approval_expires_at),
-        risk_level: shown.iter().map(|device| device.risk_level).max(),
+    let places = (1..).zip(&plan.waves).flat_map(|(wave, parts)| parts.iter().map(move |_| wave));
+    shown.iter_mut().zip(places).for_each(|(planned, wave)| planned.wave = wave);
+    let mut answer = PlanAnswer {
+        plan_id: None,
+        plan_hash: None,
+        approval_token: None,
+        approval_expires_at: None,
+        risk_level: shown.iter().map(|planned| planned.risk_level).max(),
         device_count,
+        batches: Batches::of(&plan),
+        estimated_duration_minutes: minutes(rollout::estimate(&plan.rollout, plan.waves.len())),
+        groups: grouped::groups(&plan),
         devices: shown,
         unchanged,
-        next_step: plan.next_step,
-    })
+        next_step: "none: every device is so already".into(),
+    };
+    if device_count > 0 {
+        let plan = cx.propose(plan).await?;
+        answer.plan_id = Some(plan.plan_id);
+        answer.plan_hash = Some(plan.plan_hash);
+        answer.approval_token = Some(plan.approval_token);
+        answer.approval_expires_at = Some(plan.approval_expires_at);
+        answer.next_step = plan.next_step;
+    }
+    Ok(answer)
 }
 
-/// The devices, once each, of one environment, none of them known to be unreachable.
-fn chosen(cx: &Cx, references: &Devices) -> Result<Vec<Device>, Failure> {
+/// To a tenth of a minute.
+pub(super) fn minutes(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() / 6.0).round() / 10.0
+}
+
+/// A device's part with its risk: the change's own reasons, what the checks warn of, production.
+fn weighed<M>(cx: &Cx, one: Proposed<M>, environment: Environment) -> (DevicePart, Planned<M>) {
+    let Proposed { device, mut checks, proposal, more } = one;
+    let risk_of = |checks: &[Precheck]| {
+        let warnings: Vec<String> =
+            proposal.warnings.iter().cloned().chain(precheck::warnings(checks)).collect();
+        plan_risk(environment, &proposal.high, &warnings)
+    };
+    checks.extend(precheck::after(cx, &device, risk_of(&checks).level));
+    let risk = risk_of(&checks);
+    let planned = Planned {
+        device_id: device.device_id.clone(),
+        name: device.settings.name.clone(),
+        environment,
+        wave: 0,
+        risk_level: risk.level,
+        risk_score: risk.score,
+        reasons: risk.reasons.clone(),
+        checks: checks.clone(),
+        more,
+    };
+    let part = DevicePart {
+        device_id: device.device_id.clone(),
+        operations: proposal.operations,
+        risk,
+        bound_sha256: bound_sha256(&device),
+        checks,
+        dead_man: None,
+    };
+    (part, planned)
+}
+
+/// The devices, once each, of one environment.
+fn chosen(cx: &Cx, references: &[DeviceRef]) -> Result<Vec<Device>, Failure> {
     let mut devices: Vec<Device> = Vec::new();
-    for reference in &references.0 {
+    for reference in references {
         let device = cx.device(reference)?;
         if devices.iter().any(|other| other.device_id == device.device_id) {
             return Err(Failure::param("device_ids", format!("`{}` stands twice", device.device_id)));
@@ -252,130 +328,3 @@ fn chosen(cx: &Cx, references: &Devices) -> Result<Vec<Device>, Failure> {
     }
     Ok(devices)
 }
-
-/// What the last look at a device means for a change.
-fn health_warning(device: &Device) -> Option<String> {
-    (device.status == DeviceStatus::Degraded).then(|| "the device was degraded when last seen".to_owned())
-}
-
-/// Parameters of the tools that start an approved plan.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ApplyParams {
-    /// The plan.
-    plan_id: PlanId,
-    /// What the plan tool answered with.
-    approval_token: Text<1, 128>,
-}
-
-impl Targets for ApplyParams {
-    fn targets(&self) -> Vec<DeviceRef> {
-        Vec::new()
-    }
-    fn plan(&self) -> Option<PlanId> {
-        Some(self.plan_id)
-    }
-}
-
-/// One device of an apply.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct AppliedDevice {
-    device_id: DeviceId,
-    /// Of its last step.
-    status: StepStatus,
-    steps: usize,
-}
-
-/// What became of a plan.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ApplyAnswer {
-    plan_id: PlanId,
-    job_id: JobId,
-    /// `completed`, or `running` when it goes on after this call's time.
-    status: JobStatus,
-    devices: Vec<AppliedDevice>,
-    /// What happens next.
-    next_step: String,
-}
-
-impl ApplyAnswer {
-    /// One line for people.
-    pub(super) fn say(&self) -> String {
-        match self.status {
-            JobStatus::Completed => {
-                format!("{} applied and read back on {} devices", self.plan_id, self.devices.len())
-            }
-            _ => format!("{} goes on; job_status tells where it stands", self.job_id),
-        }
-    }
-}
-
-/// Starts an approved plan of a topic and waits for its end.
-///
-/// # Errors
-/// `invalid_params` for a plan of another topic, refusals of the rules, and how the job ended, if not well.
-pub(super) async fn apply(cx: &Cx, topic: &Topic, params: &ApplyParams) -> Result<ApplyAnswer, Failure> {
-    let plan_id = params.plan_id;
-    let (tool, steps) = cx.view(|views| {
-        let plan = crate::domain::plan::find(&views.state, plan_id)?;
-        let steps = plan.plan.waves.iter().flatten().map(|part| part.operations.len()).sum();
-        Ok::<_, Failure>((plan.plan.tool.clone(), steps))
-    })?;
-    let own = crate::tools::catalog::find(&tool).and_then(|def| def.spec.demand.topic);
-    if own != Some(topic.name) {
-        return Err(Failure::param("plan_id", format!("{plan_id} is not a {} plan", topic.name))
-            .hint("plan_details tells which tool made it"));
-    }
-    let job_id = cx.start(plan_id, steps, Some(&params.approval_token.0)).await?;
-    cx.progress(0.0, Some(1.0), "started");
-    let settled = cx.settled(job_id).await?;
-    if let Some(job) = &settled {
-        cx.ended_well(job)?;
-    }
-    let job = settled
-        .or_else(|| cx.view(|views| views.state.jobs.get(&job_id).cloned()))
-        .ok_or_else(|| Failure::new(Code::Bug, "a started job is not there"))?;
-    let mut devices: Vec<AppliedDevice> = Vec::new();
-    for step in &job.steps {
-        match devices.iter_mut().find(|device| device.device_id == step.layout.device_id) {
-            Some(device) => (device.status, device.steps) = (step.status, device.steps + 1),
-            None => devices.push(AppliedDevice {
-                device_id: step.layout.device_id.clone(),
-                status: step.status,
-                steps: 1,
-            }),
-        }
-    }
-    let next_step = match job.status {
-        JobStatus::Completed => "none".to_owned(),
-        _ => format!("job_status {job_id} tells where it stands; nothing is sent twice"),
-    };
-    Ok(ApplyAnswer { plan_id, job_id, status: job.status, devices, next_step })
-}
-
-/// A tool that starts an approved plan of a topic.
-macro_rules! apply_tool {
-    ($(#[$doc:meta])* $name:ident, $tool:literal, $title:literal, $description:literal, $topic:expr) => {
-        $(#[$doc])*
-        pub struct $name;
-
-        impl $crate::tools::tool::Tool for $name {
-            const SPEC: $crate::tools::tool::Spec =
-                $crate::tools::tool::Spec::plan($tool, $title, $description, &$topic).timeout_s(300);
-            type Params = $crate::tools::topic::ApplyParams;
-            type Answer = $crate::tools::topic::ApplyAnswer;
-
-            async fn run(
-                cx: &$crate::tools::context::Cx,
-                params: Self::Params,
-            ) -> Result<Self::Answer, $crate::failure::Failure> {
-                $crate::tools::topic::apply(cx, &$topic, &params).await
-            }
-
-            fn say(answer: &Self::Answer) -> String {
-                answer.say()
-            }
-        }
-    };
-}
-pub(super) use apply_tool;

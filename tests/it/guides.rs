@@ -186,14 +186,14 @@ fn a_plan_is_read_in_short_in_full_and_as_what_became_of_it() {
     let details = house.call(As::Agent, "plan_details", &json!({ "plan_id": plan }));
     assert_eq!(read(&house, As::Agent, &format!("plan://{plan}")), details);
     assert_eq!(read(&house, As::Agent, &format!("plan://{plan}/details")), details);
-    assert!(details["devices"][0]["operations"].is_array() && details["device_count"] == 1, "{details}");
+    assert!(details["groups"][0]["operations"].is_array() && details["device_count"] == 1, "{details}");
     let summary = read(&house, As::Agent, &format!("plan://{plan}/summary"));
     assert_eq!(
         (&summary["status"], &summary["devices"][0]["device_id"]),
         (&json!("completed"), &json!(house.device(0)))
     );
     assert!(
-        summary["devices"][0].get("operations").is_none() && summary["devices"][0].get("changes").is_none()
+        summary["groups"][0].get("operations").is_none() && summary["groups"][0].get("changes").is_none()
     );
     // The policy approved it: that event names no device, and still who sees the plan sees it.
     let log = read(&house, As::Agent, &format!("plan://{plan}/execution-log"));
@@ -336,7 +336,7 @@ fn a_prompt_takes_checked_arguments_and_says_where_a_person_approves() {
     let dry = get("dns-ntp-rollout", json!({ "environment": "prod" })).unwrap();
     assert!(dry.contains("environment `prod`") && dry.contains("this is a dry run"), "{dry}");
     let real = get("dns-ntp-rollout", json!({ "environment": "lab", "dry_run": "false" })).unwrap();
-    assert!(!real.contains("this is a dry run") && real.contains("one router at a time"), "{real}");
+    assert!(!real.contains("this is a dry run") && real.contains("config_apply_dns_ntp_rollout"), "{real}");
     let review = get("comprehensive-device-review", json!({ "device_id": house.device(1) })).unwrap();
     assert!(review.contains(house.device(1)), "{review}");
     for (name, arguments, word, field) in [
@@ -366,7 +366,7 @@ fn a_prompt_takes_checked_arguments_and_says_where_a_person_approves() {
     let list = ask(&house, As::Agent, "prompts/list", json!({})).unwrap();
     let prompts = list["prompts"].as_array().unwrap();
     let meta = |name: &str| &prompts.iter().find(|prompt| prompt["name"] == name).unwrap()["_meta"];
-    assert_eq!(meta("dns-ntp-rollout")["requires_approval_in"], json!(["prod"]));
+    assert_eq!(meta("dns-ntp-rollout")["requires_approval_in"], json!(["lab", "staging", "prod"]));
     assert_eq!(meta("fleet-health-review")["requires_approval"], json!(false));
 }
 

@@ -75,6 +75,9 @@ impl House {
             .args(["demo", "--json", "--devices", &devices.to_string(), "--dir"])
             .arg(dir.path().join("demo"))
             .args(flags)
+            // Nobody watches the clock in tests; those about time say so themselves.
+            .env("APPLIANCE__ROLLOUTS__PAUSE_SECONDS", "0")
+            .env("APPLIANCE__ROLLOUTS__SOAK_SECONDS", "0")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env_remove("APPLIANCE_TOKEN")
             .env_remove("APPLIANCE_TOKEN_FILE")

@@ -27,6 +27,7 @@ mod pipes;
 mod protocol;
 mod reach;
 mod records;
+mod rollouts;
 mod schema;
 mod secrets;
 mod stdio;

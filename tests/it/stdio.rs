@@ -238,3 +238,39 @@ fn clients_of_older_protocols_know_a_number_for_what_is_not_there() {
     }
     assert_eq!(client.end(), Some(0));
 }
+
+#[test]
+fn a_rollout_needs_an_appliance_that_outlives_its_client() {
+    let routers = crate::lone::Routers::start(2);
+    let lone = Lone::new();
+    for (n, id) in ["r1", "r2"].into_iter().enumerate() {
+        lone.add(&routers, n, id, "lab");
+        let allowed = lone.run(&["device", "edit", id, "--allow", "professional_workflows"]);
+        assert!(allowed.status.success(), "{}", stderr(&allowed));
+    }
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    let params = json!({ "device_ids": ["r1", "r2"], "dns_servers": ["9.9.9.9"], "soak_seconds": 0,
+                         "pause_seconds_between_batches": 0 });
+    let plan = client.call("config_plan_dns_ntp_rollout", &params);
+    assert!(plan["plan_id"].is_string(), "{plan}");
+    assert_eq!(client.end(), Some(0));
+    let (id, hash) = (plan["plan_id"].as_str().unwrap(), plan["plan_hash"].as_str().unwrap());
+    let approver = lone.token("approver");
+    let approved = lone.run_as(Some(&approver), &["plan", "approve", id, "--hash", hash]);
+    assert!(approved.status.success(), "{}", stderr(&approved));
+
+    let apply = json!({ "plan_id": id, "approval_token": plan["approval_token"] });
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    let refused = client.call("config_apply_dns_ntp_rollout", &apply);
+    assert_eq!(refused["code"], "conflict", "{refused}");
+    assert!(refused["hint"].as_str().unwrap().contains("appliance serve"), "{refused}");
+    assert_eq!(client.end(), Some(0));
+    assert_eq!(routers.truth(0, "/ip/dns")["servers"], "1.1.1.1", "nothing was sent");
+
+    // The same client in front of a daemon.
+    let _daemon = lone.serve();
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    let started = client.call("config_apply_dns_ntp_rollout", &apply);
+    assert!(started["job_id"].is_string(), "{started}");
+    assert_eq!(client.end(), Some(0));
+}

@@ -40,6 +40,7 @@ pub(super) async fn lan(cx: &Cx, device: &Device) -> Result<Lan, Failure> {
     let addresses = router.rows::<IpAddress>(&[]).await?;
     let settings = &device.settings;
     let way = Way::of(settings.management_ip, settings.management_port, &active, &addresses);
+    router.saw_way(&way);
     let from = way.from.iter().filter(|from| from.is_ipv4()).map(ToString::to_string);
     let neighbours = ours::<ArpEntry>(&router, "address", from).await?;
     let macs = neighbours.iter().filter_map(|row| row.get("mac-address").cloned());

@@ -34,11 +34,13 @@ pub(super) async fn tables(router: &Router<'_>, device: &Device) -> Result<Table
     let addresses = router.rows::<IpAddress>(&[]).await?;
     let active = router.rows::<ActiveUser>(&[]).await?;
     let settings = &device.settings;
+    let way = Way::of(settings.management_ip, settings.management_port, &active, &addresses);
+    router.saw_way(&way);
     Ok(Tables {
         pools: router.rows::<IpPool>(&[]).await?,
         networks: router.rows::<DhcpNetwork>(&[]).await?,
         servers: router.rows::<DhcpServer>(&[]).await?,
-        way: Way::of(settings.management_ip, settings.management_port, &active, &addresses),
+        way,
         addresses,
     })
 }

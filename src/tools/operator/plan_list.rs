@@ -12,7 +12,7 @@ use crate::{
         operator::EVERYBODY,
         page,
         params::DeviceRef,
-        plan::plan_details::{Answer as Details, sees_plan, shown},
+        plan::plan_details::{Head, head, sees_plan},
         tool::{Spec, Targets, Tool},
     },
 };
@@ -36,7 +36,8 @@ impl Targets for Params {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
-    plans: Vec<Details>,
+    /// Without their operations: plan_details has them.
+    plans: Vec<Head>,
     total_count: usize,
     next_cursor: Option<String>,
 }
@@ -58,7 +59,7 @@ impl Tool for PlanList {
             plans
                 .filter(|plan| params.status.is_none_or(|status| plan.status_at(at) == status))
                 .filter(|plan| sees_plan(cx, &views.state, plan))
-                .map(|plan| shown(plan, at, 0))
+                .map(|plan| head(plan, at))
                 .collect()
         });
         let page = page::cut(all, from, limit);

@@ -2,14 +2,13 @@
 
 use events::{
     device::Environment,
-    ids::{DeviceId, JobId, Moment, PlanId},
-    plan::{ApprovedBy, Risk, RiskLevel},
+    ids::{JobId, Moment, PlanId},
+    plan::{ApprovedBy, Origin, RiskLevel},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    changes::{ShownOperation, diff_lines},
     domain::{
         State,
         plan::{Approval, PlanState, PlanStatus},
@@ -17,6 +16,7 @@ use crate::{
     failure::{Code, Failure},
     tools::{
         context::Cx,
+        grouped::{self, Batches, Group, Part},
         page,
         params::DeviceRef,
         tool::{Spec, Targets, Tool},
@@ -38,44 +38,60 @@ impl Targets for Params {
     }
 }
 
-/// One device's part.
+/// One yes.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Part {
-    device_id: DeviceId,
-    wave: usize,
-    /// What differs, one line a property.
-    changes: Vec<String>,
-    risk: Risk,
-    /// Exactly what is sent, with undo and expectations.
-    operations: Vec<ShownOperation>,
+pub struct Yes {
+    /// The person, or the rule of the configuration.
+    by: String,
+    at: Moment,
+    comment: String,
 }
 
+/// Where a plan stands, without its operations.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Answer {
+pub struct Head {
     plan_id: PlanId,
     plan_hash: String,
     tool_name: String,
     summary: String,
+    /// Why, in the requester's words.
+    reason: String,
     status: PlanStatus,
     environment: Environment,
     risk_level: RiskLevel,
     created_by: String,
     created_at: Moment,
+    /// The call that it comes from.
+    origin: Origin,
     /// While it waits: it ends then.
     expires_at: Moment,
     approved_by: Option<String>,
     approved_at: Option<Moment>,
     auto_approved: bool,
+    /// How many named persons must approve it.
+    approvals_needed: u8,
+    approvals: Vec<Yes>,
     job_id: Option<JobId>,
-    rollback_on_failure: bool,
-    devices: Vec<Part>,
+    /// The plans that it reverses.
+    undoes: Vec<PlanId>,
     device_count: usize,
-    /// The devices of a very large plan come in pages.
+    #[serde(flatten)]
+    batches: Batches,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer {
+    #[serde(flatten)]
+    head: Head,
+    /// What is the same on several devices, once.
+    groups: Vec<Group>,
+    devices: Vec<Part>,
+    /// A very large plan comes in pages: its devices, then their operations.
     next_cursor: Option<String>,
 }
 
-/// A plan as shown at a moment, its devices beginning with number `from`.
-pub(in crate::tools) fn shown(plan: &PlanState, at: Moment, from: usize) -> Answer {
+/// Where a plan stands at a moment.
+pub(in crate::tools) fn head(plan: &PlanState, at: Moment) -> Head {
     let parts = || plan.plan.waves.iter().flatten();
     let named = |approval: &Approval| match &approval.by {
         ApprovedBy::Person(actor) => format!("{} ({})", actor.label, actor.name),
@@ -84,36 +100,37 @@ pub(in crate::tools) fn shown(plan: &PlanState, at: Moment, from: usize) -> Answ
     let names: Vec<String> = plan.approvals.iter().map(named).collect();
     let approved_by = Some(names.join(", ")).filter(|names| !names.is_empty());
     let auto_approved = plan.approvals.iter().any(|approval| matches!(approval.by, ApprovedBy::Policy(_)));
-    let devices = plan.plan.waves.iter().zip(1..).flat_map(|(wave, number)| {
-        wave.iter().map(move |part| Part {
-            device_id: part.device_id.clone(),
-            wave: number,
-            changes: part.operations.iter().flat_map(diff_lines).collect(),
-            risk: part.risk.clone(),
-            operations: part.operations.iter().map(ShownOperation::from).collect(),
-        })
-    });
-    let page = page::cut(devices.collect(), from, usize::MAX);
-    Answer {
+    let yes =
+        |approval: &Approval| Yes { by: named(approval), at: approval.at, comment: approval.comment.clone() };
+    Head {
         plan_id: plan.plan.plan_id,
         plan_hash: plan.plan_hash.clone(),
         tool_name: plan.plan.tool.clone(),
         summary: plan.plan.summary.clone(),
+        reason: plan.plan.reason.clone(),
         status: plan.status_at(at),
         environment: plan.plan.environment,
         risk_level: parts().map(|part| part.risk.level).max().unwrap_or(RiskLevel::Low),
         created_by: format!("{} ({})", plan.by.label, plan.by.name),
         created_at: plan.proposed_at,
+        origin: plan.origin.clone(),
         expires_at: plan.expires_at,
         approved_by,
         approved_at: plan.approvals.last().map(|approval| approval.at),
         auto_approved,
+        approvals_needed: plan.approvals_needed,
+        approvals: plan.approvals.iter().map(yes).collect(),
         job_id: plan.job_id,
-        rollback_on_failure: plan.plan.rollback_on_failure,
-        devices: page.rows,
-        device_count: page.total,
-        next_cursor: page.next_cursor,
+        undoes: plan.plan.undoes.clone(),
+        device_count: parts().count(),
+        batches: Batches::of(&plan.plan),
     }
+}
+
+/// A plan as shown at a moment, from a place on.
+fn shown(plan: &PlanState, at: Moment, from: usize) -> Answer {
+    let grouped::Shown { groups, devices, next_cursor } = grouped::page(&plan.plan, from);
+    Answer { head: head(plan, at), groups, devices, next_cursor }
 }
 
 /// True when the caller sees every device of the plan.
@@ -127,7 +144,7 @@ impl Tool for PlanDetails {
     const SPEC: Spec = Spec::read(
         "plan_details",
         "Plan details",
-        "A plan with its operations, diff, risk, approval and job. Never its approval token.",
+        "A plan: what it does to which devices, its risk, checks, batches, approvals and job. Never its approval token.",
     )
     .local();
     type Params = Params;
@@ -144,6 +161,7 @@ impl Tool for PlanDetails {
     }
 
     fn say(answer: &Answer) -> String {
-        format!("{} is {} on {} devices", answer.plan_id, answer.status.as_str(), answer.device_count)
+        let head = &answer.head;
+        format!("{} is {} on {} devices", head.plan_id, head.status.as_str(), head.device_count)
     }
 }

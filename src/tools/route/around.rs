@@ -40,6 +40,7 @@ impl Around {
         let addresses = router.rows::<IpAddress>(&[]).await?;
         let settings = &device.settings;
         let way = Way::of(settings.management_ip, settings.management_port, &active, &addresses);
+        router.saw_way(&way);
         let mut asked = wanted.to_vec();
         asked.extend(destinations(&way).into_iter().filter(|one| !wanted.contains(one)));
         let words = query(&asked).into_iter().map(|word| (".query".to_owned(), word));

@@ -261,6 +261,40 @@ pub const ROWS: &[Row] = &[
         stage.approved("plan_modify_wireless_ssid", &stage.plan(wanted))
     })
     .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
+    Row::of("config_plan_dns_ntp_rollout", |stage| {
+        stage.plans(json!({ "dns_servers": ["9.9.9.9", "1.1.1.1"], "ntp_servers": ["192.0.2.1"] }))
+    })
+    .refuses(|stage, given| {
+        let own = |more: Value| (more, "invalid_params");
+        vec![
+            own(json!({ "dns_servers": ["dns.example"] })),
+            own(json!({ "dns_servers": null, "ntp_servers": null })),
+            own(json!({ "batch_size": 3 })),
+            own(json!({ "device_ids": [given["device_ids"][0], stage.device] })),
+        ]
+    }),
+    Row::of("config_apply_dns_ntp_rollout", |stage| {
+        let wanted = stage.plans(json!({ "dns_servers": ["9.9.9.11"] }));
+        stage.approved("config_plan_dns_ntp_rollout", &wanted)
+    })
+    .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
+    Row::of("config_plan_address_list_sync", |stage| {
+        let entries =
+            json!([{ "address": "203.0.113.7", "comment": "ours" }, { "address": "203.0.113.64/26" }]);
+        stage.plans(json!({ "list_name": "mcp-shared", "entries": entries }))
+    })
+    .refuses(|_, _| {
+        vec![
+            (json!({ "list_name": "blocked" }), "unsafe_operation"),
+            (json!({ "entries": [{ "address": "::1" }] }), "invalid_params"),
+            (json!({ "entries": [] }), "invalid_params"),
+        ]
+    }),
+    Row::of("config_apply_address_list_sync", |stage| {
+        let wanted = json!({ "list_name": "mcp-shared", "entries": [{ "address": "203.0.113.8" }] });
+        stage.approved("config_plan_address_list_sync", &stage.plans(wanted))
+    })
+    .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("plan_details", |stage| json!({ "plan_id": stage.changed()["plan_id"] }))
         .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("job_status", |stage| json!({ "job_id": stage.changed()["job_id"] }))

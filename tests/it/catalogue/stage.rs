@@ -10,6 +10,9 @@ use crate::{
 /// The releases, and which device of the demo has each.
 pub const RELEASES: [(&str, usize); 4] = [("7.12.2", 11), ("7.16.2", 8), ("7.20.8", 0), ("7.24", 1)];
 
+/// A device of the demo that has no release to itself: the second one of plans for several.
+const PEER: usize = 5;
+
 /// One router and an agent in front of it.
 pub struct Stage<'a> {
     pub house: &'a House,
@@ -35,6 +38,30 @@ impl Stage<'_> {
     /// The parameters of a plan for this router alone.
     pub fn plan(&self, more: Value) -> Value {
         let mut params = json!({ "device_ids": [self.device] });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    }
+
+    /// Waits for the end of every job: a rollout goes on after its start was answered.
+    fn idle(&self) {
+        let rests =
+            |job: &Value| ["completed", "rolled_back", "failed"].iter().any(|word| job["status"] == *word);
+        self.house.until("all jobs to be over", || {
+            let jobs = self.house.call(As::Admin, "job_list", &json!({}));
+            jobs["jobs"].as_array().unwrap().iter().all(rests).then_some(())
+        });
+    }
+
+    /// The parameters of a plan for this router and another one, which comes into its environment.
+    pub fn plans(&self, more: Value) -> Value {
+        self.idle();
+        let listed = self.house.call(As::Admin, "list_devices", &json!({ "limit": 100 }));
+        let own = listed["devices"].as_array().unwrap().iter().find(|row| row["id"] == self.device).unwrap();
+        let peer = self.house.device(if self.n == PEER { PEER + 1 } else { PEER });
+        let allow = ["advanced_writes", "professional_workflows"];
+        let edit = json!({ "device_id": peer, "environment": own["environment"], "allow": allow });
+        self.house.call(As::Admin, "device_edit", &edit);
+        let mut params = json!({ "device_ids": [self.device, peer] });
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         params
     }
@@ -73,6 +100,7 @@ impl Stage<'_> {
 
     /// A change of the DNS servers, applied: its plan and its job.
     pub fn changed(&self) -> Value {
+        self.idle();
         let servers = |last: u8| self.with(json!({ "dns_servers": [format!("9.9.9.{last}")] }));
         let done = self.agent.done("update_dns_servers", &servers(1));
         if done["changed"] == true { done } else { self.agent.done("update_dns_servers", &servers(2)) }

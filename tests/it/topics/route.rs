@@ -231,7 +231,7 @@ fn the_route_that_carries_us_stays_and_one_that_takes_us_over_is_high_risk() {
     assert_eq!(risky["risk_level"], "high", "{risky}");
     let part = &risky["devices"][0];
     assert!(part["reasons"][0].as_str().unwrap().contains("another way"), "{risky}");
-    assert!(part["operations"][0]["risky"].is_string(), "{risky}");
+    assert!(risky["groups"][0]["operations"][0]["risky"].is_string(), "{risky}");
     // Our way does not go there: the same is no risk, a gateway that is out of reach a warning.
     let plain_one = plan(&house, ADD, &nearer(GATEWAY));
     assert_eq!(plain_one["risk_level"], "medium", "{plain_one}");

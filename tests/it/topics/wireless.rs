@@ -87,7 +87,7 @@ fn an_ssid_is_made_changed_and_removed_on_every_stack() {
 
         let removal = json!({ "device_ids": [device], "ssid_id": id });
         let plan = carried_out(&house, "plan_remove_wireless_ssid", &removal, APPLY);
-        let operations = plan["devices"][0]["operations"].as_array().unwrap().clone();
+        let operations = plan["groups"][0]["operations"].as_array().unwrap().clone();
         assert_eq!(operations.len(), 2, "off, then gone: {operations:?}");
         assert_eq!(plain(&house, n, menu), before, "{menu} of {n}");
         assert_eq!(house.refused(As::Agent, "plan_remove_wireless_ssid", &removal), "not_found");
@@ -131,7 +131,7 @@ fn a_new_ssid_comes_into_a_bridge_and_is_taken_out_of_it_when_it_is_removed() {
     assert!(ports.iter().any(|port| port["interface"] == guests["name"]), "{ports:?}");
     let removal = json!({ "device_ids": [device], "ssid_id": guests[".id"] });
     let plan = carried_out(&house, "plan_remove_wireless_ssid", &removal, APPLY);
-    assert_eq!(plan["devices"][0]["operations"].as_array().unwrap().len(), 3, "{plan}");
+    assert_eq!(plan["groups"][0]["operations"].as_array().unwrap().len(), 3, "{plan}");
     let left = rows(&house, 0, "/interface/bridge/port");
     assert_eq!(left.len() + 1, ports.len(), "no dead port is left: {left:?}");
     // An address would keep the dead interface.
