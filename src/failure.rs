@@ -74,6 +74,8 @@ codes! {
     PlanAlreadyApproved "plan_already_approved" 409 4;
     /// The plan was started already; the job is named.
     PlanAlreadyStarted "plan_already_started" 409 4;
+    /// A person said no to the plan.
+    PlanRejected "plan_rejected" 409 4;
     /// The plan is over.
     PlanClosed "plan_closed" 409 4;
     /// The device is not as it was when the plan was made.
@@ -82,6 +84,8 @@ codes! {
     PlanHashMismatch "plan_hash_mismatch" 409 4;
     /// The approval token is not the plan's.
     ApprovalTokenInvalid "approval_token_invalid" 403 4;
+    /// Approval by trusted workflows is stopped.
+    AutoApprovalStopped "auto_approval_stopped" 409 4;
     /// Another job holds the device.
     DeviceInJob "device_in_job" 409 4;
     /// The device showed another key than the confirmed one.

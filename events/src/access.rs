@@ -21,7 +21,7 @@ pub struct TokenCreated {
     pub personal: bool,
     /// Environments it may touch; empty means none.
     pub environments: Vec<Environment>,
-    /// Devices it may touch: ids, `tag:key=value`, or `*`; empty means none.
+    /// Devices it may touch: ids, `group:NAME`, `tag:key=value`, or `*`; empty means none.
     pub device_scopes: Vec<String>,
     /// SHA-256 of the token (64 hex digits); the token has 256 random bits, so its hash tells nothing.
     pub sha256: String,

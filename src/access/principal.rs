@@ -55,6 +55,9 @@ pub enum Kind {
     Write,
 }
 
+/// The tag by which devices are grouped.
+const GROUP: &str = "group";
+
 /// Devices a principal may touch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -67,13 +70,19 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// `*`, `tag:key=value`, or a device id.
+    /// `*`, `group:NAME` (the tag `group`), `tag:key=value`, or a device id.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::All);
+        }
+        if let Some(name) = text.strip_prefix("group:") {
+            if name.is_empty() {
+                return Err(format!("`{text}`: a group scope is group:NAME"));
+            }
+            return Ok(Self::Tag(GROUP.to_owned(), name.to_owned()));
         }
         if let Some(tag) = text.strip_prefix("tag:") {
             let (key, value) =

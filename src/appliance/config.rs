@@ -13,8 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    appliance::origin::{Origins, Override},
-    domain::Rules,
+    appliance::{
+        origin::{Origins, Override},
+        workflows,
+    },
+    domain::{Rules, workflow::Workflow},
     failure::{Code, Failure},
     http,
     routeros::lanes,
@@ -33,6 +36,8 @@ pub struct Config {
     pub routers: lanes::Options,
     /// Who approves what, and for how long.
     pub approval: Approval,
+    /// Trusted workflows: plans that one of these describes are approved without a person. Default none.
+    pub workflows: Vec<Workflow>,
     /// What tools may do.
     pub tools: Tools,
     /// How plans go through their devices, where a call does not say.
@@ -279,6 +284,7 @@ impl Config {
             return Err(origins
                 .wrong("server.public_url", "needs `https://NAME` or `https://NAME:PORT`, without a path"));
         }
+        workflows::resolve(&self.workflows).map_err(|(key, why)| origins.wrong(&key, why))?;
         crate::telemetry::check(&self.log.level).map_err(|why| origins.wrong("log.level", why))
     }
 
@@ -351,6 +357,11 @@ impl Config {
         let mut out = String::from("# Every key with its default. Environment: APPLIANCE__SECTION__KEY.\n");
         let empty = serde_json::Map::new();
         for (section, values) in defaults.as_object().unwrap_or(&empty) {
+            if values.is_array() {
+                // A list of tables has no default to print.
+                out.push_str(workflows::EXAMPLE);
+                continue;
+            }
             let about = &schema["properties"][section];
             out.push_str(&format!("\n# {}\n[{section}]\n", describe(about)));
             for (key, value) in values.as_object().unwrap_or(&empty) {
@@ -372,6 +383,8 @@ impl Config {
             start_within_s: i64::from(self.approval.start_within_minutes) * 60,
             lab_self_approval: self.approval.lab == LabApproval::Requester,
             two_approvers_for_high_risk: self.approval.two_approvers_for_high_risk,
+            // Looked at when the configuration was read: what is wrong never gets here.
+            workflows: workflows::resolve(&self.workflows).unwrap_or_default(),
         }
     }
 
@@ -435,6 +448,13 @@ mod tests {
             ("[approval]\nwait_hours = \"1 day\"", "wait_hours"),
             ("[approval]\nwait_hours = 999", "wait_hours"),
             ("[approval]\nlab = \"anybody\"", "lab"),
+            ("[[workflows]]\nname = \"w\"\nenvironment = \"lab\"\nkinds = []\nvaluse = {}", "valuse"),
+            ("[[workflows]]\nname = \"w\"\nkinds = []", "environment"),
+            (
+                "[[workflows]]\nname = \"w\"\nenvironment = \"lab\"\ndevices = [\"*\"]\nkinds = [\"x\"]",
+                "workflows.0.kinds",
+            ),
+            ("[workflows]\nname = \"w\"", "workflows"),
         ] {
             let failure = load(text).unwrap_err();
             assert_eq!(failure.code, Code::InvalidConfig);

@@ -5,6 +5,7 @@ pub mod holder;
 mod keys;
 pub mod origin;
 mod start;
+mod workflows;
 
 use std::{path::Path, sync::Arc};
 

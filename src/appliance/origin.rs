@@ -171,8 +171,19 @@ fn place(table: &DeTable<'_>, path: &[&str]) -> Option<usize> {
     if rest.is_empty() {
         return Some(key.span().start);
     }
+    within(value, rest)
+}
+
+/// The place of what is left of a path, in a table or in a list of tables.
+fn within(value: &Spanned<toml::de::DeValue<'_>>, rest: &[&str]) -> Option<usize> {
+    use toml::de::DeValue;
     match value.get_ref() {
-        toml::de::DeValue::Table(inner) => place(inner, rest),
+        DeValue::Table(inner) => place(inner, rest),
+        DeValue::Array(items) => {
+            let (number, rest) = rest.split_first()?;
+            let item = items.get(number.parse::<usize>().ok()?)?;
+            if rest.is_empty() { Some(item.span().start) } else { within(item, rest) }
+        }
         _ => None,
     }
 }
@@ -187,13 +198,17 @@ mod tests {
 
     #[test]
     fn keys_are_found_in_tables_of_any_form() {
-        let text = "a.b = 1\n\n[store]\n# comment\ndir = \"/x\"\n[routers.authorities]\nx = \"y\"\n";
+        let text = "a.b = 1\n\n[store]\n# comment\ndir = \"/x\"\n[routers.authorities]\nx = \"y\"\n\
+                    [[w]]\nn = 1\n[[w]]\nn = 2\nv = { p = [1] }\n";
         let table = DeTable::parse(text).unwrap();
         let line = |path: &[&str]| place(table.get_ref(), path).map(|at| line_of(text, at));
         assert_eq!(line(&["a", "b"]), Some(1));
         assert_eq!(line(&["store", "dir"]), Some(5));
         assert_eq!(line(&["routers", "authorities", "x"]), Some(7));
         assert_eq!(line(&["store", "none"]), None);
+        assert_eq!(line(&["w", "1", "n"]), Some(11));
+        assert_eq!(line(&["w", "1", "v", "p"]), Some(12));
+        assert_eq!(line(&["w", "2", "n"]), None);
     }
 
     #[test]

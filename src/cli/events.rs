@@ -36,6 +36,9 @@ pub(super) enum Events {
         /// Only about this device.
         #[arg(long)]
         device: Option<String>,
+        /// Only about this plan and its job.
+        #[arg(long)]
+        plan: Option<String>,
         /// Only this kind (`ToolCalled`, `PlanApproved`, …).
         #[arg(long)]
         kind: Option<String>,
@@ -80,9 +83,10 @@ pub(super) enum Events {
 
 pub(super) async fn run(common: &Common, command: Events) -> Result<u8, Failure> {
     match command {
-        Events::List { device, kind, tool, actor, from, to, limit, all } => {
+        Events::List { device, plan, kind, tool, actor, from, to, limit, all } => {
             let mut params = json!({});
-            let texts = [("device_id", device), ("kind", kind), ("tool", tool), ("actor", actor)];
+            let texts =
+                [("device_id", device), ("plan_id", plan), ("kind", kind), ("tool", tool), ("actor", actor)];
             let moments = [("from", from), ("to", to)].map(|(key, at)| (key, at.map(|at| at.to_string())));
             for (key, value) in texts.into_iter().chain(moments) {
                 if let Some(value) = value {

@@ -23,6 +23,7 @@ mod snapshot;
 mod token;
 mod trust;
 mod wire;
+mod workflow;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -96,9 +97,12 @@ enum Command {
     Call(chores::Call),
     /// List the tools you may use.
     Tools,
-    /// Plans: list, show, approve, reject, start, evidence.
+    /// Plans: list, queue, show, approve, reject, start, evidence.
     #[command(subcommand)]
     Plan(plan::Plan),
+    /// Trusted workflows: list, explain, stop, resume.
+    #[command(subcommand)]
+    Workflow(workflow::Workflow),
     /// Jobs: list, show, watch.
     #[command(subcommand)]
     Job(job::Job),
@@ -213,6 +217,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Call(args) => chores::call(common, args).await,
         Command::Tools => chores::tools(common).await,
         Command::Plan(command) => plan::run(common, command).await,
+        Command::Workflow(command) => workflow::run(common, command).await,
         Command::Job(command) => job::run(common, command).await,
         Command::Events(command) => events::run(common, command).await,
         Command::Verify(args) => log::verify(common, args).await,

@@ -25,6 +25,15 @@ pub(super) enum Plan {
         #[arg(long, value_parser = out::count)]
         limit: Option<usize>,
     },
+    /// Plans that wait for approval: high risk first, then what expires first.
+    Queue {
+        /// Only plans that you may approve.
+        #[arg(long)]
+        mine: bool,
+        /// At most so many (default: all).
+        #[arg(long, value_parser = out::count)]
+        limit: Option<usize>,
+    },
     /// Show a plan: changes, devices, batches, gate, risk, approvals, hash.
     Show {
         /// `plan_…`
@@ -59,6 +68,21 @@ pub(super) enum Plan {
     },
     /// Write everything that happened to a plan, with its proofs, into one file: `verify --evidence` checks it anywhere.
     Evidence(evidence::Make),
+}
+
+/// Columns that people read in place of numbers.
+fn queued(row: &mut Value) {
+    let time = |seconds: &Value| match seconds.as_i64().unwrap_or_default() {
+        s @ ..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min", s / 60),
+        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    };
+    row["waits"] = time(&row["age_s"]).into();
+    row["expires_in"] = time(&row["expires_in_s"]).into();
+    row["so_far"] =
+        format!("{} of {}", out::cell(&row["approvals"]), out::cell(&row["approvals_needed"])).into();
+    row["you"] =
+        if row["may_approve"] == true { "may approve".into() } else { row["why_not"]["code"].clone() };
 }
 
 /// A plan as an approver reads it, from typed data only.
@@ -209,6 +233,29 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
                 )
             })?;
         }
+        Plan::Queue { mine, limit } => {
+            let mut answer =
+                Client::list(common, "approval_list", json!({ "mine": mine }), "approvals", limit).await?;
+            if !common.json {
+                answer["approvals"].as_array_mut().into_iter().flatten().for_each(queued);
+            }
+            out::show(common, &answer, |answer| {
+                out::table(
+                    &answer["approvals"],
+                    &[
+                        ("plan", "plan_id"),
+                        ("risk", "risk_level"),
+                        ("what", "summary"),
+                        ("environment", "environment"),
+                        ("by", "created_by"),
+                        ("waits", "waits"),
+                        ("expires in", "expires_in"),
+                        ("approvals", "so_far"),
+                        ("you", "you"),
+                    ],
+                )
+            })?;
+        }
         Plan::Show { plan_id } => {
             common.start_log("warn", false)?;
             let client = Client::open(common).await?;
@@ -311,6 +358,9 @@ async fn approve(
     .await;
     client.close().await?;
     out::show(common, &outcome?, |answer| {
+        if answer["status"] == "pending" {
+            return format!("{plan_id} has your approval; {}", out::cell(&answer["next_step"]));
+        }
         format!(
             "{plan_id} is approved; start it before {}: appliance plan start {plan_id}",
             out::cell(&answer["start_before"])

@@ -24,7 +24,7 @@ pub(super) enum Token {
         /// Environments it may touch.
         #[arg(long, value_delimiter = ',', default_value = "lab,staging,prod")]
         environments: Vec<String>,
-        /// Devices it may touch: ids, `tag:key=value`, or `*`.
+        /// Devices it may touch: ids, `group:NAME` (the tag `group`), `tag:key=value`, or `*`.
         #[arg(long, value_delimiter = ',', default_value = "*")]
         devices: Vec<String>,
         /// Days until it ends (1–366).

@@ -3,12 +3,16 @@
 //! [`decide`] turns a wish into events or a refusal; [`apply`](State::apply) takes an event in and cannot fail. No clock,
 //! no randomness, no disk, no router: the caller brings `now` and every id.
 
+pub mod approval;
 pub mod device;
 pub mod gate;
 pub mod job;
 pub mod plan;
 pub mod token;
+pub mod workflow;
 
+#[cfg(test)]
+mod approval_tests;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -48,13 +52,21 @@ pub struct Refusal {
     pub say: String,
     /// The job that holds the device, or that the plan already started.
     pub job_id: Option<JobId>,
+    /// What to do next, if we know.
+    pub hint: Option<&'static str>,
 }
 
 impl Refusal {
     /// A refusal with its sentence.
     #[must_use]
     pub fn new(code: Code, say: impl Into<String>) -> Self {
-        Self { code, say: say.into(), job_id: None }
+        Self { code, say: say.into(), job_id: None, hint: None }
+    }
+    /// Adds what to do next.
+    #[must_use]
+    pub const fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
     }
 }
 
@@ -69,6 +81,8 @@ pub struct Rules {
     pub lab_self_approval: bool,
     /// Plans of high risk need two named persons.
     pub two_approvers_for_high_risk: bool,
+    /// Plans that these describe are approved without a person.
+    pub workflows: Vec<workflow::Trusted>,
 }
 
 impl Default for Rules {
@@ -78,6 +92,7 @@ impl Default for Rules {
             start_within_s: 15 * 60,
             lab_self_approval: false,
             two_approvers_for_high_risk: false,
+            workflows: Vec::new(),
         }
     }
 }
@@ -341,7 +356,7 @@ pub struct State {
     /// Which job holds a device.
     pub leases: BTreeMap<DeviceId, JobId>,
     /// A person stopped approval by trusted workflows.
-    pub auto_approval_stopped: bool,
+    pub auto_approval_stopped: Option<workflow::Stopped>,
     /// Token records by id.
     pub tokens: BTreeMap<TokenId, token::Token>,
     /// The first event of each recent command, for answering a repetition.
@@ -381,12 +396,12 @@ pub fn decide(
             plan::propose(state, rules, actor, *plan, approval_token_sha256, policy, origin, at)
         }
         Command::ApprovePlan { plan_id, plan_hash, comment, personal } => {
-            plan::approve(state, rules, actor, plan_id, &plan_hash, comment, personal, at)
+            approval::approve(state, rules, actor, plan_id, &plan_hash, comment, personal, at)
         }
         Command::RejectPlan { plan_id, comment, personal } => {
-            plan::reject(state, actor, plan_id, comment, personal, at)
+            approval::reject(state, actor, plan_id, comment, personal, at)
         }
-        Command::ExpirePlan { plan_id } => plan::expire(state, plan_id, at),
+        Command::ExpirePlan { plan_id } => approval::expire(state, plan_id, at),
         Command::StartJob { plan_id, job_id, step_ids, approval_token_sha256 } => {
             job::start(state, actor, plan_id, job_id, &step_ids, approval_token_sha256.as_deref(), at)
         }
@@ -406,7 +421,7 @@ pub fn decide(
         Command::DirectJob { job_id, direction, reason } => {
             job::direct(state, actor, job_id, direction, reason)
         }
-        Command::SwitchAutoApproval { on, reason } if on == state.auto_approval_stopped => {
+        Command::SwitchAutoApproval { on, reason } if on == state.auto_approval_stopped.is_some() => {
             Ok(vec![AutoApprovalSwitched { on, reason }.into()])
         }
         Command::SwitchAutoApproval { .. } => Ok(Vec::new()),
@@ -424,7 +439,7 @@ pub fn decide(
 
 impl Fold for State {
     const NAME: &'static str = "state";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn apply(&mut self, envelope: &Envelope) {
         let at = envelope.at;
@@ -459,7 +474,11 @@ impl Fold for State {
             | Event::PlanRejected(_)
             | Event::PlanExpired(_)
             | Event::PlanStale(_) => plan::apply(self, &envelope.event, at),
-            Event::AutoApprovalSwitched(e) => self.auto_approval_stopped = !e.on,
+            Event::AutoApprovalSwitched(e) => {
+                let stopped =
+                    || workflow::Stopped { by: envelope.actor.clone(), at, reason: e.reason.clone() };
+                self.auto_approval_stopped = (!e.on).then(stopped);
+            }
             Event::JobStarted(_)
             | Event::StepStarted(_)
             | Event::StepSettled(_)

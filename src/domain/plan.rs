@@ -7,15 +7,15 @@ use events::{
     ids::{JobId, Moment, PlanId},
     job::JobStatus,
     operation::{Operation, Which},
-    plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected, RiskLevel},
-    principal::{Actor, Role},
+    plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanProposed, RiskLevel},
+    principal::Actor,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    domain::{Refusal, Rules, State},
+    domain::{Refusal, Rules, State, workflow},
     failure::Code,
 };
 
@@ -189,6 +189,8 @@ pub(super) fn propose(
             ));
         }
     }
+    // A policy's word is not taken for it: a trusted workflow must match now.
+    let rule = workflow::admit(state, rules, &plan, policy.as_deref(), at)?;
     let plan_id = plan.plan_id;
     let plan_hash = hash(&plan);
     let high = parts.iter().any(|part| part.risk.level == RiskLevel::High);
@@ -209,27 +211,13 @@ pub(super) fn propose(
                 plan_id,
                 plan_hash,
                 by: ApprovedBy::Policy(policy),
-                comment: String::new(),
+                comment: rule,
                 start_before: at.plus_secs(rules.start_within_s),
             }
             .into(),
         );
     }
     Ok(events)
-}
-
-fn waiting(state: &State, plan_id: PlanId, at: Moment) -> Result<&PlanState, Refusal> {
-    let plan = find(state, plan_id)?;
-    match plan.status_at(at) {
-        PlanStatus::Pending => Ok(plan),
-        PlanStatus::Approved => {
-            Err(Refusal::new(Code::PlanAlreadyApproved, format!("{plan_id} is approved already")))
-        }
-        PlanStatus::Expired => {
-            Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again")))
-        }
-        other => Err(Refusal::new(Code::PlanClosed, format!("{plan_id} is {}", other.as_str()))),
-    }
 }
 
 /// The plan, or the refusal that names it unknown.
@@ -241,91 +229,6 @@ pub fn find(state: &State, plan_id: PlanId) -> Result<&PlanState, Refusal> {
         .plans
         .get(&plan_id)
         .ok_or_else(|| Refusal::new(Code::UnknownPlan, format!("there is no plan `{plan_id}`")))
-}
-
-fn named_approver(actor: &Actor, personal: bool) -> Result<(), Refusal> {
-    if actor.role == Role::Approver && personal {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        Code::RoleRequired,
-        "approving and rejecting is for named persons with the approver role",
-    ))
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is one independent fact that approval depends on")]
-pub(super) fn approve(
-    state: &State,
-    rules: &Rules,
-    actor: &Actor,
-    plan_id: PlanId,
-    plan_hash: &str,
-    comment: String,
-    personal: bool,
-    at: Moment,
-) -> Result<Vec<Event>, Refusal> {
-    let plan = waiting(state, plan_id, at)?;
-    let own = actor.name == plan.by.name;
-    let lab_self =
-        rules.lab_self_approval && plan.plan.environment == events::device::Environment::Lab && own;
-    if !lab_self {
-        named_approver(actor, personal)?;
-    }
-    let again = plan.approvals.iter().any(|approval| match &approval.by {
-        ApprovedBy::Person(person) => person.name == actor.name || person.label == actor.label,
-        ApprovedBy::Policy(_) => false,
-    });
-    if again {
-        return Err(Refusal::new(
-            Code::PlanAlreadyApproved,
-            format!("you approved {plan_id} already; it needs another person as well"),
-        ));
-    }
-    if own && !lab_self {
-        return Err(Refusal::new(
-            Code::SelfApproval,
-            "a plan is approved by somebody other than its requester",
-        ));
-    }
-    if plan_hash != plan.plan_hash {
-        return Err(Refusal::new(
-            Code::PlanHashMismatch,
-            "`plan_hash`: not the hash of this plan; look at the plan again before approving",
-        ));
-    }
-    Ok(vec![
-        PlanApproved {
-            plan_id,
-            plan_hash: plan_hash.to_owned(),
-            by: ApprovedBy::Person(actor.clone()),
-            comment,
-            start_before: at.plus_secs(rules.start_within_s),
-        }
-        .into(),
-    ])
-}
-
-pub(super) fn reject(
-    state: &State,
-    actor: &Actor,
-    plan_id: PlanId,
-    comment: String,
-    personal: bool,
-    at: Moment,
-) -> Result<Vec<Event>, Refusal> {
-    let plan = find(state, plan_id)?;
-    // An approved plan that has not started may still be taken back.
-    if plan.status_at(at) != PlanStatus::Approved {
-        waiting(state, plan_id, at)?;
-    }
-    named_approver(actor, personal)?;
-    Ok(vec![PlanRejected { plan_id, by: actor.clone(), comment }.into()])
-}
-
-pub(super) fn expire(state: &State, plan_id: PlanId, at: Moment) -> Result<Vec<Event>, Refusal> {
-    let plan = find(state, plan_id)?;
-    let waits = matches!(plan.status, PlanStatus::Pending | PlanStatus::Approved);
-    if waits && at >= plan.expires_at { Ok(vec![PlanExpired { plan_id }.into()]) } else { Ok(Vec::new()) }
 }
 
 pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {

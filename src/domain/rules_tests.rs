@@ -151,7 +151,7 @@ fn a_pin_is_64_hex_digits() {
 fn approval_is_by_another_named_approver_for_this_very_hash() {
     let mut given = waiting_plan();
     given.refused(&agent(), start(Some("t0")), Code::PlanNotApproved);
-    given.refused(&agent(), approve(the_hash()), Code::RoleRequired);
+    given.refused(&agent(), approve(the_hash()), Code::NotForAgents);
     let admin = actor("token:admin", Role::Admin, Door::Cli);
     given.refused(&admin, approve(the_hash()), Code::RoleRequired);
     let machine = Command::ApprovePlan {
@@ -241,10 +241,11 @@ fn time_ends_what_waits() {
 fn a_rejected_plan_is_over() {
     let mut given = waiting_plan();
     let reject = || Command::RejectPlan { plan_id: plan_id(1), comment: "no".into(), personal: true };
-    given.refused(&agent(), reject(), Code::RoleRequired);
+    given.refused(&agent(), reject(), Code::NotForAgents);
     given.when(&alice(), approve(the_hash()));
     given.when(&alice(), reject());
-    given.refused(&agent(), start(Some("t0")), Code::PlanClosed);
+    given.refused(&agent(), start(Some("t0")), Code::PlanRejected);
+    given.refused(&alice(), approve(the_hash()), Code::PlanRejected);
 }
 
 #[test]

@@ -1,12 +1,42 @@
 //! The one clock and the one source of ids. Everything below takes both from its caller.
 
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
+};
+
 use events::ids::Moment;
 
-/// Now, in UTC.
+/// Now, in UTC. Within a process it never steps back: a wall clock that is set back stretches no approval and no wait.
 #[expect(clippy::disallowed_methods, reason = "the shell's one clock")]
 #[must_use]
 pub fn now() -> Moment {
-    chrono::Utc::now().into()
+    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static STEADY: Steady = Steady::new();
+    let started = *STARTED;
+    // The wall clock first: a thread that is held up between the two then only seems to be behind.
+    let wall: Moment = chrono::Utc::now().into();
+    let passed = i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
+    Moment::from_micros(STEADY.moment(wall.as_micros(), passed))
+}
+
+/// Follows the wall clock when it is ahead, and goes on at the steady clock's pace when it was set back.
+struct Steady(AtomicI64);
+
+impl Steady {
+    const fn new() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// The moment, from the wall clock and the time that has passed since the start, both in microseconds.
+    fn moment(&self, wall: i64, passed: i64) -> i64 {
+        let ahead = wall.saturating_sub(passed);
+        let furthest = self.0.fetch_max(ahead, Ordering::Relaxed).max(ahead);
+        furthest.saturating_add(passed)
+    }
 }
 
 /// 128 random bits from the operating system.
@@ -27,3 +57,30 @@ macro_rules! mint {
     };
 }
 pub(crate) use mint;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_takes_nothing_back() {
+        let steady = Steady::new();
+        assert_eq!(steady.moment(1_000, 0), 1_000);
+        assert_eq!(steady.moment(1_500, 500), 1_500, "they agree");
+        assert_eq!(steady.moment(100, 600), 1_600, "set back: time goes on as it passes");
+        assert_eq!(steady.moment(150, 650), 1_650);
+        assert_eq!(steady.moment(9_000, 700), 9_000, "set ahead: followed");
+        assert_eq!(steady.moment(1_750, 750), 9_050, "and not back again");
+        assert_eq!(steady.moment(9_040, 760), 9_060, "a late look is no step back");
+    }
+
+    #[test]
+    fn now_never_steps_back() {
+        let mut last = now();
+        for _ in 0..10_000 {
+            let next = now();
+            assert!(next >= last);
+            last = next;
+        }
+    }
+}

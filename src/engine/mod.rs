@@ -110,6 +110,7 @@ pub struct Engine {
     reader: LogReader,
     lost_records: Arc<std::sync::atomic::AtomicU64>,
     signing: mpsc::Sender<oneshot::Sender<Result<(), Failure>>>,
+    rules: Arc<Rules>,
 }
 
 /// The writer's thread, to be joined at the end.
@@ -153,6 +154,7 @@ impl Engine {
         let lost_records = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let state = views.state.clone();
         let views = Arc::new(RwLock::new(views));
+        let rules = Arc::new(options.rules.clone());
         let writer = writer::Writer {
             log,
             state,
@@ -171,8 +173,18 @@ impl Engine {
             .name("writer".into())
             .spawn(move || writer.run())
             .expect("a thread can be started at start-up");
-        let engine =
-            Self { commands, records, views, head, storage, published, reader, lost_records, signing };
+        let engine = Self {
+            commands,
+            records,
+            views,
+            head,
+            storage,
+            published,
+            reader,
+            lost_records,
+            signing,
+            rules,
+        };
         (engine, Running { thread, stop })
     }
 
@@ -216,6 +228,12 @@ impl Engine {
     /// Reads the views. The closure must be short; no guard leaves it.
     pub fn view<T>(&self, read: impl FnOnce(&Views) -> T) -> T {
         read(&self.views.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// What the configuration decides for the rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The newest place in the log, as it moves.
@@ -282,7 +300,8 @@ fn stopped() -> Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let failure = Self::new(refusal.code, refusal.say);
+        let mut failure = Self::new(refusal.code, refusal.say);
+        failure.hint = refusal.hint.map(Into::into);
         match refusal.job_id {
             Some(job_id) => failure.details(serde_json::json!({ "job_id": job_id })),
             None => failure,

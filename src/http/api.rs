@@ -149,6 +149,16 @@ fn shape(
             with("plan_id", id);
             format!("plan_{what}")
         }
+        ("GET", ["plans", id, "workflows"]) => {
+            with("plan_id", id);
+            "workflow_explain".to_owned()
+        }
+        ("GET", ["approvals"]) => "approval_list".to_owned(),
+        ("GET", ["workflows"]) => "workflow_list".to_owned(),
+        ("POST", ["workflows", what @ ("stop" | "resume")]) => {
+            params.insert("on".to_owned(), (*what == "resume").into());
+            "auto_approval_switch".to_owned()
+        }
         ("GET", ["jobs"]) => "job_list".to_owned(),
         ("GET", ["jobs", id]) => {
             with("job_id", id);
@@ -194,6 +204,10 @@ mod tests {
         assert_eq!(
             shaped(Method::DELETE, "tokens/tok_x"),
             Some(("token_revoke".into(), json!({ "token_id": "tok_x" })))
+        );
+        assert_eq!(
+            shaped(Method::POST, "workflows/stop"),
+            Some(("auto_approval_switch".into(), json!({ "on": false })))
         );
         assert_eq!(shaped(Method::PUT, "devices/r1"), None);
         assert_eq!(shaped(Method::POST, "plans/plan_x/forge"), None);

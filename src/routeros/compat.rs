@@ -288,6 +288,11 @@ impl Endpoint {
         }
     }
 
+    /// The properties, or arguments of a command, that it sends.
+    pub fn sent(&self) -> impl Iterator<Item = &'static str> {
+        self.request.iter().copied().chain(self.conditional.iter().map(|field| field.name))
+    }
+
     /// Its menu, or the full path of its command.
     #[must_use]
     pub const fn menu(&self) -> &'static str {

@@ -241,7 +241,9 @@ impl Corridor {
                 // A plan about devices outside the scopes is not confirmed to exist.
                 return Err(Failure::new(Code::UnknownPlan, format!("there is no plan `{plan_id}`")));
             }
-            Ok(parts.map(|part| DeviceRef(part.device_id.to_string())).collect())
+            // What was removed since is no reason to hide a plan: the rules say what can still be done with it.
+            let there = parts.filter(|part| views.state.devices.contains_key(&part.device_id));
+            Ok(there.map(|part| DeviceRef(part.device_id.to_string())).collect())
         })
     }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::principal::{Demand, Principal},
     changes::guard::Way,
-    domain::{self, Command, device::Device, job::JobState, plan::hex},
+    domain::{self, Command, device::Device, job::JobState, plan::hex, workflow},
     engine::{Committed, Engine, Wish, clock, mint},
     failure::{Code, Failure},
     projections::Views,
@@ -163,7 +163,10 @@ pub struct PlanToApprove {
     pub approval_token: String,
     /// Unapproved, the plan ends then.
     pub approval_expires_at: Moment,
-    /// What a person does next.
+    /// The trusted workflow that approved it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// What happens next.
     pub next_step: String,
 }
 
@@ -368,10 +371,14 @@ impl Cx {
             reason: String::new(),
         };
         let (plan_id, steps) = (plan.plan_id, plan.waves[0][0].operations.len());
-        if !self.policy().immediate_writes.contains(&environment) {
+        let policy = if self.policy().immediate_writes.contains(&environment) {
+            Some(format!("immediate_writes:{}", environment.as_str()))
+        } else {
+            self.trusted(&plan).map(|name| workflow::policy_of(&name))
+        };
+        if policy.is_none() {
             return self.propose(plan).await.map(Changed::Planned);
         }
-        let policy = Some(format!("immediate_writes:{}", environment.as_str()));
         let plan = Box::new(plan);
         events::crash::point("plan.before_propose");
         let origin = self.origin();
@@ -386,26 +393,54 @@ impl Cx {
         Ok(Changed::Applied { job_id, plan_id })
     }
 
-    /// Proposes a plan that a person must approve, and makes its single-use token.
+    /// The trusted workflow that approves a plan now, if one does.
+    fn trusted(&self, plan: &Plan) -> Option<String> {
+        let (rules, at) = (self.engine().rules(), self.now());
+        self.view(|views| {
+            workflow::approving(&views.state, rules, plan, at).map(|found| found.rule.name.clone())
+        })
+    }
+
+    /// Proposes a plan, and makes its single-use token. A trusted workflow approves it, or a person must.
     ///
     /// # Errors
     /// Refusals of the rules.
     pub async fn propose(&self, plan: Plan) -> Result<PlanToApprove, Failure> {
         let plan_id = plan.plan_id;
         let token = format!("appr_{:032x}{:032x}", clock::random(), clock::random());
-        let approval_token_sha256 = hex(&Sha256::digest(token.as_bytes()));
         let plan_hash = domain::plan::hash(&plan);
-        let (plan, origin) = (Box::new(plan), self.origin());
-        self.submit(Command::ProposePlan { plan, approval_token_sha256, policy: None, origin }).await?;
+        let wish = |workflow: Option<&String>| Command::ProposePlan {
+            plan: Box::new(plan.clone()),
+            approval_token_sha256: hex(&Sha256::digest(token.as_bytes())),
+            policy: workflow.map(|name| workflow::policy_of(name)),
+            origin: self.origin(),
+        };
+        let mut workflow = self.trusted(&plan);
+        let mut proposed = self.submit(wish(workflow.as_ref())).await;
+        let withdrawn =
+            |failure: &Failure| matches!(failure.code, Code::AutoApprovalStopped | Code::PlanNotApproved);
+        if workflow.is_some() && proposed.as_ref().is_err_and(withdrawn) {
+            // Stopped, or its window closed, in this very moment: then a person looks at it.
+            workflow = None;
+            proposed = self.submit(wish(None)).await;
+        }
+        proposed?;
         let approval_expires_at = self
             .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
             .unwrap_or_default();
+        let next_step = match &workflow {
+            Some(name) => {
+                format!("approved by the workflow {name}: apply it with its token before it expires")
+            }
+            None => format!("a person with the approver role runs `appliance plan approve {plan_id}`"),
+        };
         Ok(PlanToApprove {
             plan_id,
             plan_hash,
             approval_token: token,
             approval_expires_at,
-            next_step: format!("a person with the approver role runs `appliance plan approve {plan_id}`"),
+            workflow,
+            next_step,
         })
     }
 
@@ -474,7 +509,13 @@ impl Cx {
             (job.status.is_over() || rests).then(|| job.clone())
         });
         let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
-        tokio::time::timeout(patience, settled).await.ok().transpose()
+        let settled = tokio::time::timeout(patience, settled).await.ok().transpose();
+        settled.map_err(|failure| {
+            // The appliance stops: what was started is taken up again when it runs.
+            failure
+                .hint("the job is kept and goes on when the appliance runs again; nothing is sent twice")
+                .details(serde_json::json!({ "job_id": job_id }))
+        })
     }
 
     /// How a job ended, as an answer or a failure.

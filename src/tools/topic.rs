@@ -127,6 +127,9 @@ pub struct PlanAnswer<M = NoMore> {
     /// Of the worst device.
     #[serde(skip_serializing_if = "Option::is_none")]
     risk_level: Option<RiskLevel>,
+    /// The trusted workflow that approved it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
     device_count: usize,
     #[serde(flatten)]
     batches: Batches,
@@ -144,9 +147,12 @@ pub struct PlanAnswer<M = NoMore> {
 impl<M> PlanAnswer<M> {
     /// One line for people.
     pub(super) fn say(&self) -> String {
-        match self.plan_id {
-            None => "nothing to change".into(),
-            Some(plan_id) => {
+        match (self.plan_id, &self.workflow) {
+            (None, _) => "nothing to change".into(),
+            (Some(plan_id), Some(name)) => {
+                format!("{plan_id} for {} devices is approved by the workflow {name}", self.device_count)
+            }
+            (Some(plan_id), None) => {
                 format!("{plan_id} for {} devices waits for a person's approval", self.device_count)
             }
         }
@@ -253,6 +259,7 @@ where
         approval_token: None,
         approval_expires_at: None,
         risk_level: shown.iter().map(|planned| planned.risk_level).max(),
+        workflow: None,
         device_count,
         batches: Batches::of(&plan),
         estimated_duration_minutes: minutes(rollout::estimate(&plan.rollout, plan.waves.len())),
@@ -267,6 +274,7 @@ where
         answer.plan_hash = Some(plan.plan_hash);
         answer.approval_token = Some(plan.approval_token);
         answer.approval_expires_at = Some(plan.approval_expires_at);
+        answer.workflow = plan.workflow;
         answer.next_step = plan.next_step;
     }
     Ok(answer)

@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     domain::{
-        Refusal, State,
+        Refusal, State, approval,
         device::Device,
         job::still_that_box,
         plan::{self, PlanState, PlanStatus, hex},
+        workflow,
     },
     failure::Code,
 };
@@ -37,25 +38,18 @@ pub fn start(
     at: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let plan = plan::find(state, plan_id)?;
-    if let Some(job_id) = plan.job_id {
-        return Err(Refusal {
-            job_id: Some(job_id),
-            ..Refusal::new(Code::PlanAlreadyStarted, format!("{plan_id} was started already as {job_id}"))
-        });
+    if let Some(refusal) = approval::over(plan, at) {
+        return Err(refusal);
     }
-    match plan.status_at(at) {
-        PlanStatus::Approved => {}
-        PlanStatus::Pending => {
-            return Err(Refusal::new(
-                Code::PlanNotApproved,
-                format!("{plan_id} waits for a person's approval"),
-            ));
-        }
-        PlanStatus::Expired => {
-            return Err(Refusal::new(Code::PlanExpired, format!("{plan_id} has expired; propose it again")));
-        }
-        other => return Err(Refusal::new(Code::PlanClosed, format!("{plan_id} is {}", other.as_str()))),
+    if plan.status == PlanStatus::Pending {
+        let (got, needed) = (plan.approvals.len(), plan.approvals_needed);
+        return Err(Refusal::new(
+            Code::PlanNotApproved,
+            format!("{plan_id} waits for a person's approval ({got} of {needed})"),
+        )
+        .hint("a named approver who is not the requester approves it; the same call is good afterwards"));
     }
+    workflow::still_trusted(state, plan)?;
     token_fits(plan, actor, approval_token_sha256)?;
     devices_fit(state, &plan.plan)?;
     let mut ids = step_ids.iter();
@@ -115,5 +109,6 @@ fn token_fits(plan: &PlanState, actor: &Actor, shown: Option<&str>) -> Result<()
     if fits {
         return Ok(());
     }
-    Err(Refusal::new(Code::ApprovalTokenInvalid, "`approval_token`: not the token of this plan"))
+    Err(Refusal::new(Code::ApprovalTokenInvalid, "`approval_token`: not the token of this plan")
+        .hint("use the token that this very plan was answered with"))
 }

@@ -1,5 +1,7 @@
 //! Chores of people: admin API and command line only. Being tools, they are authorised and recorded like all others.
 
+mod approval_list;
+mod auto_approval_switch;
 mod device_abilities;
 mod device_add;
 mod device_edit;
@@ -19,6 +21,8 @@ mod system_status;
 mod token_create;
 mod token_list;
 mod token_revoke;
+mod workflow_explain;
+mod workflow_list;
 
 use events::principal::Role;
 
@@ -44,11 +48,15 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<device_probe::DeviceProbe>(),
     ToolDef::of::<plan_list::PlanList>(),
     ToolDef::of::<plan_evidence::PlanEvidence>(),
+    ToolDef::of::<approval_list::ApprovalList>(),
     ToolDef::of::<plan_approve::PlanApprove>(),
     ToolDef::of::<plan_reject::PlanReject>(),
     ToolDef::of::<plan_start::PlanStart>(),
     ToolDef::of::<job_list::JobList>(),
     ToolDef::of::<job_cancel::JobCancel>(),
+    ToolDef::of::<workflow_list::WorkflowList>(),
+    ToolDef::of::<workflow_explain::WorkflowExplain>(),
+    ToolDef::of::<auto_approval_switch::AutoApprovalSwitch>(),
     ToolDef::of::<token_create::TokenCreate>(),
     ToolDef::of::<token_list::TokenList>(),
     ToolDef::of::<token_revoke::TokenRevoke>(),

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::principal::Kind,
-    domain::Command,
+    domain::{
+        Command,
+        plan::{PlanStatus, find},
+    },
     failure::{Code, Failure},
     tools::{
         context::Cx,
@@ -30,14 +33,23 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn plan(&self) -> Option<PlanId> {
+        Some(self.plan_id)
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     plan_id: PlanId,
-    status: &'static str,
-    /// It must be started before then.
-    start_before: Moment,
+    /// `approved`, or `pending` while it needs another person.
+    status: PlanStatus,
+    /// Named persons who approved it.
+    approvals: usize,
+    approvals_needed: u8,
+    /// Once approved: it must be started before then.
+    start_before: Option<Moment>,
+    /// What happens next.
+    next_step: String,
 }
 
 pub struct PlanApprove;
@@ -61,8 +73,26 @@ impl Tool for PlanApprove {
         let comment = params.comment.map(|comment| comment.0).unwrap_or_default();
         let personal = cx.principal().personal;
         cx.submit(Command::ApprovePlan { plan_id, plan_hash: params.plan_hash.0, comment, personal }).await?;
-        let start_before = cx.view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at));
-        Ok(Answer { plan_id, status: "approved", start_before: start_before.unwrap_or_default() })
+        let at = cx.now();
+        cx.view(|views| {
+            let plan = find(&views.state, plan_id)?;
+            let (approvals, approvals_needed) = (plan.approvals.len(), plan.approvals_needed);
+            let status = plan.status_at(at);
+            let pending = status == PlanStatus::Pending;
+            let next_step = if pending {
+                format!(
+                    "{approvals} of {approvals_needed}: another named approver must approve the same hash"
+                )
+            } else {
+                format!("start it: appliance plan start {plan_id}")
+            };
+            let start_before = (!pending).then_some(plan.expires_at);
+            Ok(Answer { plan_id, status, approvals, approvals_needed, start_before, next_step })
+        })
+    }
+
+    fn say(answer: &Answer) -> String {
+        format!("{}: {} of {} approvals", answer.plan_id, answer.approvals, answer.approvals_needed)
     }
 }
 

@@ -27,6 +27,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn plan(&self) -> Option<PlanId> {
+        Some(self.plan_id)
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

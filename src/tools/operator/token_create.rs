@@ -34,7 +34,7 @@ pub struct Params {
     personal: bool,
     /// Environments it may touch; empty means none.
     environments: Vec<Environment>,
-    /// Device ids, `tag:key=value`, or `*`; empty means none.
+    /// Device ids, `group:NAME` (the tag `group`), `tag:key=value`, or `*`; empty means none.
     device_scopes: List<Text<1, 160>, 0, 256>,
     /// 1–366, default 90.
     expires_days: Option<u32>,

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         State,
         plan::{Approval, PlanState, PlanStatus},
+        workflow,
     },
     failure::{Code, Failure},
     tools::{
@@ -68,6 +69,8 @@ pub struct Head {
     approved_by: Option<String>,
     approved_at: Option<Moment>,
     auto_approved: bool,
+    /// The trusted workflow that approved it.
+    workflow: Option<String>,
     /// How many named persons must approve it.
     approvals_needed: u8,
     approvals: Vec<Yes>,
@@ -118,6 +121,7 @@ pub(in crate::tools) fn head(plan: &PlanState, at: Moment) -> Head {
         approved_by,
         approved_at: plan.approvals.last().map(|approval| approval.at),
         auto_approved,
+        workflow: workflow::approved(plan).map(str::to_owned),
         approvals_needed: plan.approvals_needed,
         approvals: plan.approvals.iter().map(yes).collect(),
         job_id: plan.job_id,
