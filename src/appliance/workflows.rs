@@ -93,6 +93,8 @@ pub(super) const EXAMPLE: &str = r##"
 # kinds = ["update_ntp_servers"]
 # Its plans may remove records. Default false.
 # removals = false
+# Production alone is no reason against its plans. Default false: what is in production is of high risk, and that no workflow approves.
+# production = true
 # Devices in one plan, at most (1–50). Default 1.
 # max_devices = 5
 # Every RouterOS property that its plans may write, with the values allowed: each member of a comma list must be among them; `*` allows any.

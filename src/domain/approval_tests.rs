@@ -252,7 +252,7 @@ fn a_workflow_approves_nothing_that_it_does_not_describe() {
         let given = with_workflow(trusted());
         let mut plan = plan();
         change(&mut plan);
-        let why = given.rules.workflows[0].mismatches(&given.state, &plan, NOON).join("; ");
+        let why = given.rules.workflows[0].mismatches(&given.state, &given.rules, &plan, NOON).join("; ");
         assert!(why.contains(named), "{named}: {why}");
         if plan.waves.len() == 1 {
             assert!(!approving(&given, &plan), "{named}");
@@ -279,7 +279,7 @@ fn a_workflow_approves_nothing_that_it_does_not_describe() {
         let mut trusted = trusted();
         change(&mut trusted);
         let given = with_workflow(trusted);
-        let why = given.rules.workflows[0].mismatches(&given.state, &plan(), NOON).join("; ");
+        let why = given.rules.workflows[0].mismatches(&given.state, &given.rules, &plan(), NOON).join("; ");
         assert!(why.contains(named) && !approving(&given, &plan()), "{named}: {why}");
     }
 }
@@ -352,4 +352,30 @@ fn a_workflow_is_not_taken_by_its_name_alone() {
     let mut late = with_workflow(trusted());
     late.after_s = 3600;
     late.refused(&agent(), propose(&plan(), Some("workflow:dns")), Code::PlanNotApproved);
+}
+
+#[test]
+fn production_alone_is_high_unless_a_workflow_says_otherwise() {
+    let in_prod = |score| {
+        let mut plan = plan();
+        for part in plan.waves.iter_mut().flatten() {
+            part.risk.score = score;
+            part.risk.level = RiskLevel::High;
+        }
+        plan
+    };
+    assert!(!approving(&with_workflow(trusted()), &in_prod(60)));
+    let accepting = || {
+        let mut trusted = trusted();
+        trusted.rule.production = true;
+        with_workflow(trusted)
+    };
+    assert!(approving(&accepting(), &in_prod(60)));
+    assert!(!approving(&accepting(), &in_prod(90)), "another reason besides");
+    let mut two = accepting();
+    two.rules.two_approvers_for_high_risk = true;
+    assert!(!approving(&two, &in_prod(60)), "two people are two people");
+    let mut lab = accepting();
+    lab.rules.workflows[0].rule.environment = Environment::Lab;
+    assert!(!approving(&lab, &in_prod(60)));
 }

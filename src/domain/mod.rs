@@ -14,6 +14,8 @@ pub mod workflow;
 #[cfg(test)]
 mod approval_tests;
 #[cfg(test)]
+mod forgery_tests;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod rules_tests;

@@ -141,6 +141,12 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The risk for one of its devices is high.
+#[must_use]
+pub fn is_high(plan: &Plan) -> bool {
+    plan.waves.iter().flatten().any(|part| part.risk.level == RiskLevel::High)
+}
+
 #[expect(clippy::too_many_arguments, reason = "each is one independent fact that a proposal is made of")]
 pub(super) fn propose(
     state: &State,
@@ -193,7 +199,7 @@ pub(super) fn propose(
     let rule = workflow::admit(state, rules, &plan, policy.as_deref(), at)?;
     let plan_id = plan.plan_id;
     let plan_hash = hash(&plan);
-    let high = parts.iter().any(|part| part.risk.level == RiskLevel::High);
+    let high = is_high(&plan);
     let approvals_needed = if high && rules.two_approvers_for_high_risk { 2 } else { 1 };
     let proposed = PlanProposed {
         plan,

@@ -30,6 +30,10 @@ const POLICY: &str = "workflow:";
 const DEVICES_MAX: u32 = 50;
 /// Allows any value of a property.
 const ANY: &str = "*";
+/// What production adds to the score of a risk (DECISIONS: risk).
+const PRODUCTION_SCORE: u8 = 30;
+/// From this score on, a risk is high.
+const HIGH_SCORE: u8 = 60;
 
 /// A trusted workflow, as the configuration says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +64,10 @@ pub struct Workflow {
     /// Its plans may remove records. Default false.
     #[serde(default)]
     pub removals: bool,
+    /// Production alone is no reason against its plans. Default false: what is in production is of high risk, and that no
+    /// workflow approves.
+    #[serde(default)]
+    pub production: bool,
     /// Devices in one plan, at most (1–50). Default 1.
     #[serde(default = "one")]
     pub max_devices: u32,
@@ -240,9 +248,12 @@ pub struct Stopped {
 impl Trusted {
     /// Why it does not approve a plan at a moment, one sentence each; empty when it does.
     #[must_use]
-    pub fn mismatches(&self, state: &State, plan: &Plan, at: Moment) -> Vec<String> {
+    pub fn mismatches(&self, state: &State, rules: &Rules, plan: &Plan, at: Moment) -> Vec<String> {
         let rule = &self.rule;
         let mut why = Vec::new();
+        if rules.two_approvers_for_high_risk && crate::domain::plan::is_high(plan) {
+            why.push("its risk is high, and `two_approvers_for_high_risk` asks for two people".to_owned());
+        }
         if !rule.enabled {
             why.push("it is switched off: `enabled` is false".to_owned());
         }
@@ -280,7 +291,9 @@ impl Trusted {
         if !tagged && !rule.devices.iter().any(|pattern| fits(pattern, id)) {
             why.push(format!("{id} is neither among its `devices` nor has one of its `tags`"));
         }
-        if part.risk.level == RiskLevel::High {
+        let apart = part.risk.score.saturating_sub(PRODUCTION_SCORE);
+        let production = rule.production && rule.environment == Environment::Prod && apart < HIGH_SCORE;
+        if part.risk.level == RiskLevel::High && !production {
             why.push(format!("the risk for {id} is high, and a workflow never approves that"));
         }
         if part.dead_man.is_some() || part.operations.iter().any(|operation| operation.risky.is_some()) {
@@ -325,7 +338,7 @@ pub fn approving<'a>(state: &State, rules: &'a Rules, plan: &Plan, at: Moment) -
     if state.auto_approval_stopped.is_some() {
         return None;
     }
-    rules.workflows.iter().find(|trusted| trusted.mismatches(state, plan, at).is_empty())
+    rules.workflows.iter().find(|trusted| trusted.mismatches(state, rules, plan, at).is_empty())
 }
 
 /// How a workflow is named where a plan says who approved it.
@@ -364,7 +377,7 @@ pub(super) fn admit(
     let Some(trusted) = rules.workflows.iter().find(|trusted| trusted.rule.name == name) else {
         return refused("the configuration has none of that name");
     };
-    match trusted.mismatches(state, plan, at).first() {
+    match trusted.mismatches(state, rules, plan, at).first() {
         Some(why) => refused(why),
         None => Ok(format!("rule sha256:{}", trusted.rule.sha256())),
     }

@@ -4,6 +4,7 @@
 
 mod abilities;
 mod access;
+mod approval;
 mod bad_input;
 mod catalogue;
 mod cli;

@@ -69,7 +69,7 @@ impl Tool for WorkflowExplain {
         cx.view(|views| {
             let plan = crate::domain::plan::find(&views.state, plan_id)?;
             let verdict = |trusted: &workflow::Trusted| {
-                let reasons = trusted.mismatches(&views.state, &plan.plan, at);
+                let reasons = trusted.mismatches(&views.state, rules, &plan.plan, at);
                 Verdict { workflow: trusted.rule.name.clone(), matches: reasons.is_empty(), reasons }
             };
             Ok(Answer {

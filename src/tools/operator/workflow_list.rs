@@ -51,6 +51,7 @@ pub struct Shown {
     tools: Vec<String>,
     values: std::collections::BTreeMap<String, Vec<String>>,
     removals: bool,
+    production: bool,
     max_devices: u32,
     window: Option<Window>,
     /// Over the whole rule; plans that it approved name it.
@@ -101,6 +102,7 @@ impl Tool for WorkflowList {
                     tools: trusted.tools.iter().cloned().collect(),
                     values: rule.values,
                     removals: rule.removals,
+                    production: rule.production,
                     max_devices: rule.max_devices,
                     window: rule.window,
                 }
