@@ -89,7 +89,7 @@ pub(super) const EXAMPLE: &str = r##"
 # devices = ["north-ap-*"]
 # Its devices by tag too, each key=value. Default none.
 # tags = ["role=ap"]
-# Tools that make its plans, or whole topics (`firewall`, `routing`, `dhcp`, `bridge`, `wireless`).
+# Tools that make its plans, or whole topics (`firewall`, `routing`, `dhcp`, `bridge`, `wireless`, `dns_ntp`, `address_list`).
 # kinds = ["update_ntp_servers"]
 # Its plans may remove records. Default false.
 # removals = false
@@ -98,7 +98,7 @@ pub(super) const EXAMPLE: &str = r##"
 # Devices in one plan, at most (1–50). Default 1.
 # max_devices = 5
 # Every RouterOS property that its plans may write, with the values allowed: each member of a comma list must be among them; `*` allows any.
-# values = { enabled = ["yes"], servers = ["192.0.2.123", "192.0.2.124"] }
+# values = { enabled = ["true"], servers = ["192.0.2.123", "192.0.2.124"] }
 # It approves only then, in UTC; a window whose `to` is not after its `from` ends on the next day. Default always.
 # window = { days = ["mon", "tue", "wed", "thu", "fri"], from = "08:00", to = "17:00" }
 "##;

@@ -173,18 +173,8 @@ impl Engine {
             .name("writer".into())
             .spawn(move || writer.run())
             .expect("a thread can be started at start-up");
-        let engine = Self {
-            commands,
-            records,
-            views,
-            head,
-            storage,
-            published,
-            reader,
-            lost_records,
-            signing,
-            rules,
-        };
+        let engine =
+            Self { commands, records, views, head, storage, published, reader, lost_records, signing, rules };
         (engine, Running { thread, stop })
     }
 

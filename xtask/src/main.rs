@@ -36,7 +36,7 @@ enum Chore {
     Test,
     /// Formatting, lints and the house's own rules.
     Check,
-    /// Power cuts and kills, long form.
+    /// Power cuts, kills and forgeries, long form.
     Crash {
         /// Power cuts.
         #[arg(long, default_value_t = 3000)]
@@ -47,6 +47,9 @@ enum Chore {
         /// Random changes, of a store and of an export each.
         #[arg(long, default_value_t = 1000)]
         mutations: u32,
+        /// Forged approvals.
+        #[arg(long, default_value_t = 100_000)]
+        forgeries: u32,
     },
     /// Answers of routers, their readings, and parameters of tools, fuzzed: each for so long.
     Fuzz {
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
         Chore::Demo { args } => demo::run(&args),
         Chore::Test => test(),
         Chore::Check => sections(&check()),
-        Chore::Crash { cuts, kills, mutations } => sections(&[
+        Chore::Crash { cuts, kills, mutations, forgeries } => sections(&[
             Section::new("power cuts", move || {
                 run::long(&["-p", "appliance", "-p", "appliance-events", "--test", "power_cut"])
                     .env("APPLIANCE_POWER_CUTS", cuts.to_string())
@@ -84,6 +87,11 @@ fn main() -> ExitCode {
             Section::new("changes of stores and exports", move || {
                 run::long(&["-p", "appliance", "-p", "appliance-events", "--test", "tamper", "every_"])
                     .env("APPLIANCE_TAMPER", mutations.to_string())
+                    .done()
+            }),
+            Section::new("forged approvals", move || {
+                run::long(&["-p", "appliance", "--lib", "--test", "it", "no_forged_"])
+                    .env("APPLIANCE_MUTATIONS", forgeries.to_string())
                     .done()
             }),
         ]),
