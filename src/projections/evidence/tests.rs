@@ -176,7 +176,7 @@ fn every_way_of_a_plan_has_its_evidence() {
     let mut tale = Tale::new(Environment::Lab);
     tale.rules.lab_self_approval = true;
     tale.propose(dns_plan(1, Environment::Lab, &["r1"]), None);
-    tale.approve(&agent(), 1);
+    tale.approve(&Actor { door: Door::Api, ..agent() }, 1);
     let own = good(&mut tale, PlanStatus::Approved);
     assert!(own.notes[0].contains("the requester approved"), "{:?}", own.notes);
 
