@@ -153,7 +153,9 @@ impl Principal {
         }
     }
 
-    const fn is_agent(&self) -> bool {
+    /// True when it comes by a door of agents.
+    #[must_use]
+    pub const fn is_agent(&self) -> bool {
         matches!(self.actor.door, Door::McpHttp | Door::McpStdio)
     }
 

@@ -103,7 +103,7 @@ pub(super) async fn run(common: &Common, command: Events) -> Result<u8, Failure>
                         ("at", "at"),
                         ("kind", "kind"),
                         ("by", "actor_label"),
-                        ("devices", "devices"),
+                        ("what", "text"),
                     ],
                 )
             })?;
@@ -160,7 +160,7 @@ fn readable(event: &Value) -> String {
         out::cell(&event["at"]),
         out::cell(&event["kind"]),
         out::cell(&event["actor_label"]),
-        out::cell(&event["devices"])
+        out::cell(&event["text"])
     )
     .trim_end()
     .to_owned()

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use events::ids::JobId;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Common, client::Client, out, out::Reader, serve},
+    cli::{
+        Common,
+        client::Client,
+        live::{Lines, Talk, Watcher, watcher},
+        out,
+        out::Reader,
+        serve,
+    },
     failure::{Code, Failure},
 };
 
@@ -16,6 +23,9 @@ use crate::{
 const LOOK_FIRST: Duration = Duration::from_millis(200);
 /// The longest time between two looks at a job.
 const LOOK_MOST: Duration = Duration::from_secs(2);
+
+/// A live view is drawn again this often.
+const TICK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Job {
@@ -33,7 +43,13 @@ pub(super) enum Job {
         /// `job_…`
         job_id: String,
     },
-    /// End a job that is stuck or halted, and free its router. Sends nothing: look at the router first.
+    /// What happened to a job, in plain words, and which decisions make sense now.
+    Guide {
+        /// `job_…`
+        job_id: String,
+    },
+    /// End a job. One that runs finishes the devices in hand; one that stands ends at once and frees its routers. What
+    /// was applied stays: look at the router first.
     Cancel {
         /// `job_…`
         job_id: String,
@@ -41,11 +57,44 @@ pub(super) enum Job {
         #[arg(long)]
         reason: String,
     },
-    /// Follow a job to its end, one line a change. Without a running appliance it is carried on here.
+    /// Try again what failed in a job that stands.
+    Retry(Decision),
+    /// Leave one device of a job that stands as it is, for good, and go on without it.
+    Skip {
+        /// `job_…`
+        job_id: String,
+        /// The device.
+        device_id: String,
+        /// Why, and what the router was found to be.
+        #[arg(long)]
+        reason: String,
+        /// Follow the job although the appliance runs.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Undo what a job that stands has applied, the newest first.
+    RollBack(Decision),
+    /// Let the failed gate of a halted job pass, and go on with the next wave.
+    Resume(Decision),
+    /// Follow a job to its end: a live view on a terminal, else one line a change. Without a running appliance it is
+    /// carried on here.
     Watch {
         /// `job_…`
         job_id: String,
     },
+}
+
+/// A decision about a job that stands.
+#[derive(Debug, Args)]
+pub(super) struct Decision {
+    /// `job_…`
+    job_id: String,
+    /// Why, and what the router was found to be.
+    #[arg(long)]
+    reason: String,
+    /// Follow the job although the appliance runs.
+    #[arg(long)]
+    wait: bool,
 }
 
 /// A job in one line.
@@ -55,8 +104,10 @@ pub(super) fn line(job: &Value) -> String {
         devices.map(|d| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]))).collect();
     let reason = out::cell(&job["reason"]);
     let why = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
+    let waits = out::cell(&job["waits_for"]["say"]);
+    let waits = if waits.is_empty() { String::new() } else { format!("  waits for {waits}") };
     format!(
-        "{}  {}  {} %  {}{why}",
+        "{}  {}  {} %  {}{why}{waits}",
         out::cell(&job["job_id"]),
         out::cell(&job["status"]),
         out::cell(&job["progress_percent"]),
@@ -91,36 +142,40 @@ pub(super) enum Followed {
     Unread,
 }
 
-/// Follows a job until it rests, handing over each change.
-pub(super) async fn follow(
-    client: &Client,
-    job_id: &str,
-    each: &mut dyn FnMut(&Value) -> Result<Reader, Failure>,
-) -> Result<Followed, Failure> {
+/// Follows a job until it rests, showing each change.
+async fn follow(client: &Client, job_id: &str, view: &mut dyn Watcher) -> Result<Followed, Failure> {
+    let followed = follow_with(client, job_id, view).await;
+    view.end();
+    followed
+}
+
+async fn follow_with(client: &Client, job_id: &str, view: &mut dyn Watcher) -> Result<Followed, Failure> {
     let (mut last, mut pause) = (String::new(), LOOK_FIRST);
     let parsed: Option<JobId> = job_id.parse().ok();
-    let stop = match client.house() {
-        Some(_) => serve::shutdown_on_signals()?,
-        // The daemon carries on whatever becomes of us.
-        None => tokio_util::sync::CancellationToken::new(),
-    };
+    let stop = serve::shutdown_on_signals()?;
     loop {
         let seen = client.house().map(|house| house.engine().view(|views| stand(views, parsed)));
-        let job = match client.call("job_status", json!({ "job_id": job_id })).await {
+        let asked = tokio::select! {
+            asked = client.call("job_status", json!({ "job_id": job_id })) => asked,
+            () = stop.cancelled() => return Ok(Followed::Interrupted),
+        };
+        let job = match asked {
             Err(failure) if failure.code == Code::Cancelled => return Ok(Followed::Interrupted),
             job => job?,
         };
         // The running time changes at every look; a line is worth printing when the state did.
-        let state = format!("{}{}{}", job["status"], job["progress_percent"], job["devices"]);
+        let parts = ["status", "progress_percent", "devices", "waves", "waits_for", "cancel"];
+        let state = parts.map(|part| job[part].to_string()).concat();
         if state != last {
             (last, pause) = (state, LOOK_FIRST);
-            if each(&job)? == Reader::Left {
+            if view.moved(&job)? == Reader::Left {
                 return Ok(Followed::Unread);
             }
         }
         if rests(&job) {
             return Ok(Followed::Rests(job));
         }
+        let rest = pause;
         let waiting = async {
             match (client.house(), &seen) {
                 (Some(house), Some(seen)) => {
@@ -131,16 +186,64 @@ pub(super) async fn follow(
                     house.engine().wait_until(moved).await
                 }
                 _ => {
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(rest).await;
                     Ok(())
                 }
             }
         };
-        tokio::select! {
-            waited = waiting => waited?,
-            () = stop.cancelled() => return Ok(Followed::Interrupted),
+        let mut waiting = std::pin::pin!(waiting);
+        loop {
+            tokio::select! {
+                waited = &mut waiting => {
+                    waited?;
+                    break;
+                }
+                () = stop.cancelled() => return Ok(Followed::Interrupted),
+                () = tokio::time::sleep(TICK) => view.tick(),
+            }
         }
         pause = (pause * 2).min(LOOK_MOST);
+    }
+}
+
+/// Calls a tool that sets a job going, and follows the job where it is carried out here or where that is asked for.
+pub(super) async fn carry(
+    common: &Common,
+    tool: &str,
+    params: Value,
+    wait: bool,
+    say: fn(&Value) -> String,
+) -> Result<u8, Failure> {
+    common.start_log("warn", false)?;
+    let client = Client::open(common).await?;
+    let here = client.house().is_some();
+    let mut job_id = String::new();
+    let outcome = async {
+        let answer = client.call(tool, params).await?;
+        job_id = out::cell(&answer["job_id"]);
+        if !wait && !here {
+            return Ok::<_, Failure>((answer, None));
+        }
+        let mut view = watcher(common, false, Talk { quiet: common.quiet });
+        let followed = follow(&client, &job_id, &mut *view).await?;
+        Ok((answer, Some(followed)))
+    }
+    .await;
+    client.close().await?;
+    let (answer, followed) = outcome?;
+    match followed {
+        None => {
+            out::show(common, &answer, say)?;
+            Ok(0)
+        }
+        Some(Followed::Rests(job)) => {
+            out::show(common, &job, line)?;
+            Ok(exit_of(&job))
+        }
+        Some(Followed::Interrupted | Followed::Unread) => {
+            tell_interrupted(&job_id, here);
+            Ok(5)
+        }
     }
 }
 
@@ -149,12 +252,72 @@ fn stand(views: &crate::projections::Views, job_id: Option<JobId>) -> Option<cra
     views.state.jobs.get(&job_id?).cloned()
 }
 
-/// What a person hears who stopped a job that is carried out here.
-pub(super) fn tell_interrupted(job_id: &str) {
-    out::talk(&format!(
-        "interrupted: {job_id} stops after the step in hand. It goes on when the appliance runs, or with: \
-         appliance job watch {job_id}"
-    ));
+/// What a person hears who stopped following a job.
+fn tell_interrupted(job_id: &str, here: bool) {
+    out::talk(&if here {
+        format!(
+            "interrupted: {job_id} stops after the step in hand. It goes on when the appliance runs, or with: \
+             appliance job watch {job_id}"
+        )
+    } else {
+        format!(
+            "no longer followed: {job_id} goes on in the running appliance. Follow it again: appliance job watch \
+             {job_id}. End it: appliance job cancel {job_id} --reason TEXT"
+        )
+    });
+}
+
+/// The guide to a job as a person reads it.
+fn guide(answer: &Value) -> String {
+    let mut text = line(&answer["job"]);
+    let list = |field: &str| answer[field].as_array().cloned().unwrap_or_default();
+    text.push('\n');
+    for sentence in list("story") {
+        text.push_str(&format!("\n{}", out::cell(&sentence)));
+    }
+    for device in list("trouble") {
+        text.push_str(&format!("\n{}: {}", out::cell(&device["device_id"]), out::cell(&device["says"])));
+        let words = out::cell(&device["routeros"]);
+        if !words.is_empty() {
+            text.push_str(&format!("\n    the router said: {words}"));
+        }
+    }
+    let (possible, not): (Vec<Value>, Vec<Value>) =
+        list("decisions").into_iter().partition(|decision| decision["possible"] == true);
+    if !possible.is_empty() {
+        text.push_str("\n\nWhat you can do:");
+        for decision in &possible {
+            text.push_str(&format!(
+                "\n  {}\n      {}",
+                out::cell(&decision["command"]),
+                out::cell(&decision["does"])
+            ));
+        }
+    }
+    if !not.is_empty() {
+        text.push_str("\n\nNot now:");
+        for decision in &not {
+            let device = out::cell(&decision["device_id"]);
+            let name = format!("{} {device}", out::cell(&decision["decision"]).replace('_', "-"));
+            text.push_str(&format!("\n  {}: {}", name.trim_end(), out::cell(&decision["why_not"])));
+        }
+    }
+    text
+}
+
+/// Where a job stands after a decision.
+fn decided(answer: &Value) -> String {
+    format!(
+        "{} is {}\nnext: {}",
+        out::cell(&answer["job_id"]),
+        out::cell(&answer["status"]),
+        out::cell(&answer["next_step"])
+    )
+}
+
+async fn decide(common: &Common, tool: &str, decision: Decision) -> Result<u8, Failure> {
+    let Decision { job_id, reason, wait } = decision;
+    carry(common, tool, json!({ "job_id": job_id, "reason": reason }), wait, decided).await
 }
 
 pub(super) async fn run(common: &Common, command: Job) -> Result<u8, Failure> {
@@ -188,17 +351,36 @@ pub(super) async fn run(common: &Common, command: Job) -> Result<u8, Failure> {
             out::show(common, &answer, out::fields)?;
             Ok(0)
         }
+        Job::Guide { job_id } => {
+            let answer = Client::once(common, "job_guide", json!({ "job_id": job_id })).await?;
+            out::show(common, &answer, guide)?;
+            Ok(0)
+        }
+        Job::Retry(decision) => decide(common, "job_retry", decision).await,
+        Job::RollBack(decision) => decide(common, "job_roll_back", decision).await,
+        Job::Resume(decision) => decide(common, "job_resume", decision).await,
+        Job::Skip { job_id, device_id, reason, wait } => {
+            let params = json!({ "job_id": job_id, "device_id": device_id, "reason": reason });
+            carry(common, "job_skip", params, wait, decided).await
+        }
         Job::Watch { job_id } => {
             common.start_log("warn", false)?;
             let client = Client::open(common).await?;
-            let mut print = |job: &Value| out::line(&if common.json { job.to_string() } else { line(job) });
-            let followed = follow(&client, &job_id, &mut print).await;
+            let here = client.house().is_some();
+            let mut view = watcher(common, true, Lines { json: common.json });
+            let live = view.is_live();
+            let followed = follow(&client, &job_id, &mut *view).await;
             client.close().await?;
             Ok(match followed? {
-                Followed::Rests(job) => exit_of(&job),
+                Followed::Rests(job) => {
+                    if live {
+                        out::data(&line(&job))?;
+                    }
+                    exit_of(&job)
+                }
                 Followed::Unread => 0,
                 Followed::Interrupted => {
-                    tell_interrupted(&job_id);
+                    tell_interrupted(&job_id, here);
                     5
                 }
             })

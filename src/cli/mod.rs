@@ -13,6 +13,7 @@ mod file;
 mod hidden;
 mod import;
 mod job;
+mod live;
 mod log;
 mod mcp;
 mod out;
@@ -103,7 +104,7 @@ enum Command {
     /// Trusted workflows: list, explain, stop, resume.
     #[command(subcommand)]
     Workflow(workflow::Workflow),
-    /// Jobs: list, show, watch.
+    /// Jobs: list, show, guide, watch, cancel; retry, skip, roll back or resume one that stands.
     #[command(subcommand)]
     Job(job::Job),
     /// Events: list, tail, export.

@@ -4,13 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{
-        Common,
-        client::Client,
-        evidence,
-        job::{self, Followed},
-        out, usage,
-    },
+    cli::{Common, client::Client, evidence, job, out, usage},
     failure::{Code, Failure},
 };
 
@@ -271,51 +265,17 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
             out::show(common, &answer, |_| format!("{plan_id} is rejected"))?;
         }
         Plan::Evidence(args) => return evidence::make(common, args).await,
-        Plan::Start { plan_id, wait } => return start(common, &plan_id, wait).await,
+        // Whoever holds the store carries it out: the running appliance, or this process to the end.
+        Plan::Start { plan_id, wait } => {
+            return job::carry(common, "plan_start", json!({ "plan_id": plan_id }), wait, started).await;
+        }
     }
     Ok(0)
 }
 
-/// Starts a plan. Whoever holds the store carries it out: the running appliance, or this process to the end.
-async fn start(common: &Common, plan_id: &str, wait: bool) -> Result<u8, Failure> {
-    common.start_log("warn", false)?;
-    let client = Client::open(common).await?;
-    let follows = wait || client.house().is_some();
-    let mut started = String::new();
-    let outcome = async {
-        let answer = client.call("plan_start", json!({ "plan_id": plan_id })).await?;
-        started = out::cell(&answer["job_id"]);
-        if !follows {
-            return Ok::<_, Failure>((answer, None));
-        }
-        let mut tell = |job: &Value| {
-            if !common.quiet {
-                out::talk(&job::line(job));
-            }
-            Ok(out::Reader::There)
-        };
-        let followed = job::follow(&client, &started, &mut tell).await?;
-        Ok((answer, Some(followed)))
-    }
-    .await;
-    client.close().await?;
-    let (answer, followed) = outcome?;
-    match followed {
-        None => {
-            out::show(common, &answer, |answer| {
-                format!("started as {started}\nnext: {}", out::cell(&answer["next_step"]))
-            })?;
-            Ok(0)
-        }
-        Some(Followed::Rests(job)) => {
-            out::show(common, &job, job::line)?;
-            Ok(job::exit_of(&job))
-        }
-        Some(Followed::Interrupted | Followed::Unread) => {
-            job::tell_interrupted(&started);
-            Ok(5)
-        }
-    }
+/// What a started plan answers with.
+fn started(answer: &Value) -> String {
+    format!("started as {}\nnext: {}", out::cell(&answer["job_id"]), out::cell(&answer["next_step"]))
 }
 
 async fn approve(

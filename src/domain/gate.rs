@@ -107,6 +107,16 @@ pub fn judge(policy: &GatePolicy, samples: &[Vec<GateSample>]) -> Verdict {
     }
 }
 
+/// What the gate says of one device alone.
+#[must_use]
+pub fn judge_one(policy: &GatePolicy, samples: &[Vec<GateSample>], device_id: &DeviceId) -> Verdict {
+    let own = |looks: &Vec<GateSample>| {
+        looks.iter().filter(|sample| sample.device_id == *device_id).cloned().collect()
+    };
+    let samples: Vec<Vec<GateSample>> = samples.iter().map(own).collect();
+    judge(policy, &samples)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

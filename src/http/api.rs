@@ -117,6 +117,11 @@ fn shape(
         params.insert(name.to_owned(), value.into());
     };
     let verb = method.as_str();
+    // `/api/admin/jobs/…` is another name of `/api/jobs/…`.
+    let words = match words {
+        ["admin", rest @ ..] if rest.first() == Some(&"jobs") => rest,
+        words => words,
+    };
     let tool = match (verb, words) {
         ("POST", ["tools", name]) => (*name).to_owned(),
         ("GET", ["status"]) => "system_status".to_owned(),
@@ -164,9 +169,13 @@ fn shape(
             with("job_id", id);
             "job_status".to_owned()
         }
-        ("POST", ["jobs", id, "cancel"]) => {
+        ("GET", ["jobs", id, "guide"]) => {
             with("job_id", id);
-            "job_cancel".to_owned()
+            "job_guide".to_owned()
+        }
+        ("POST", ["jobs", id, what @ ("cancel" | "retry" | "skip" | "roll-back" | "resume")]) => {
+            with("job_id", id);
+            format!("job_{}", what.replace('-', "_"))
         }
         ("GET", ["tokens"]) => "token_list".to_owned(),
         ("POST", ["tokens"]) => "token_create".to_owned(),
@@ -209,6 +218,12 @@ mod tests {
             shaped(Method::POST, "workflows/stop"),
             Some(("auto_approval_switch".into(), json!({ "on": false })))
         );
+        let job = |tool: &str| Some((tool.to_owned(), json!({ "job_id": "job_x" })));
+        assert_eq!(shaped(Method::GET, "admin/jobs/job_x"), job("job_status"));
+        assert_eq!(shaped(Method::POST, "admin/jobs/job_x/cancel"), job("job_cancel"));
+        assert_eq!(shaped(Method::POST, "jobs/job_x/roll-back"), job("job_roll_back"));
+        assert_eq!(shaped(Method::GET, "jobs/job_x/guide"), job("job_guide"));
+        assert_eq!(shaped(Method::POST, "admin/plans/plan_x/approve"), None);
         assert_eq!(shaped(Method::PUT, "devices/r1"), None);
         assert_eq!(shaped(Method::POST, "plans/plan_x/forge"), None);
     }

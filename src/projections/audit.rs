@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::routeros::text::clean_values;
+use crate::{projections::audit_line, routeros::text::clean_values};
 
 /// An event as shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -23,6 +23,8 @@ pub struct Shown {
     pub actor: String,
     /// Who, in words.
     pub actor_label: String,
+    /// What it says, in one line.
+    pub text: String,
     /// Devices it is about.
     pub devices: Vec<DeviceId>,
     /// The fact itself; hashes of tokens are left out.
@@ -54,6 +56,7 @@ pub fn show(envelope: &Envelope) -> Shown {
         kind: envelope.event.kind(),
         actor: envelope.actor.name.clone(),
         actor_label: envelope.actor.label.clone(),
+        text: audit_line::line(&envelope.event),
         devices: envelope.event.subjects().devices,
         fact,
     }

@@ -1,6 +1,7 @@
 //! Read models, in memory, changed only after a commit. Read by closure under a short lock.
 
 pub mod audit;
+mod audit_line;
 pub mod evidence;
 
 use std::collections::BTreeMap;

@@ -150,6 +150,8 @@ impl Runner {
             }
             let Some((job, plan)) = self.desk.job(job_id) else { break };
             events::crash::point("runner.picked");
+            // What is left alone keeps nobody waiting.
+            memory.away.retain(|device_id, _| !job.skipped.contains(device_id));
             let job = Arc::new(job);
             let mut wait: Option<Instant> = None;
             let mut sooner = |until: Instant| wait = Some(wait.map_or(until, |now| now.min(until)));

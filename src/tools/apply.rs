@@ -1,6 +1,6 @@
 //! What the tools that start approved plans have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use events::{
     ids::{DeviceId, JobId, PlanId},
@@ -11,7 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::job::JobState,
     failure::{Code, Failure},
     tools::{
         catalog,
@@ -20,43 +19,6 @@ use crate::{
         tool::{Targets, Topic},
     },
 };
-
-impl Cx {
-    /// The job once it is over or rests, with its progress told on the way; nothing when the time ends before: this
-    /// call's, or a shorter one.
-    ///
-    /// # Errors
-    /// When the engine stops.
-    pub(super) async fn followed(
-        &self,
-        job_id: JobId,
-        within: Option<Duration>,
-    ) -> Result<Option<JobState>, Failure> {
-        let settled = self.settled(job_id);
-        let telling = async {
-            let mut told = 0;
-            loop {
-                let moved = self.engine().wait_until(|views| {
-                    let job = views.state.jobs.get(&job_id)?;
-                    let percent = job.progress_percent();
-                    (percent > told).then(|| (percent, job.current_wave().0, job.waves.len()))
-                });
-                let Ok((percent, wave, waves)) = moved.await else { return std::future::pending().await };
-                told = percent;
-                self.progress(f64::from(percent), Some(100.0), format!("batch {wave} of {waves}"));
-                if percent == 100 {
-                    return std::future::pending::<std::convert::Infallible>().await;
-                }
-            }
-        };
-        let limit = within.unwrap_or(Duration::MAX);
-        tokio::select! {
-            settled = settled => settled,
-            _ = telling => Ok(None),
-            () = tokio::time::sleep(limit), if within.is_some() => Ok(None),
-        }
-    }
-}
 
 /// Parameters of the tools that start an approved plan.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -79,7 +79,9 @@ impl Corridor {
     /// `not_for_agents`, `role_required`, `read_only`.
     pub fn allows(&self, principal: &Principal, def: &ToolDef) -> Result<(), Failure> {
         principal.admit(&def.spec.demand, &[])?;
-        if self.shared.policy.read_only && def.spec.changes_routers {
+        // Agents see nothing that writes then; people may still keep our own records, and end a job.
+        let agents_write = principal.is_agent() && def.spec.demand.kind == Kind::Write;
+        if self.shared.policy.read_only && (def.spec.changes_routers || agents_write) {
             return Err(Failure::new(Code::ReadOnly, "this appliance runs with `read_only = true`")
                 .hint("nothing is changed on any router until `tools.read_only` is false and the appliance is restarted"));
         }

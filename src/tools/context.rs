@@ -37,6 +37,7 @@ use crate::{
     },
     tools::{
         asking,
+        following::rests,
         params::DeviceRef,
         rollout::{Rollouts, Shape},
         tool::Topic,
@@ -99,7 +100,7 @@ impl Policy {
 }
 
 /// A tool hears of a silent router so long before its own time is over, and can say so.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// News about a long call.
 #[derive(Debug, Clone, PartialEq)]
@@ -498,15 +499,14 @@ impl Cx {
         self.ended_well(&job)
     }
 
-    /// The job once it is over or stuck; nothing when the call's time ends before.
+    /// The job once it rests; nothing when the call's time ends before.
     ///
     /// # Errors
     /// When the engine stops.
     pub(super) async fn settled(&self, job_id: JobId) -> Result<Option<JobState>, Failure> {
         let settled = self.shared.engine.wait_until(|views| {
             let job = views.state.jobs.get(&job_id)?;
-            let rests = matches!(job.status, JobStatus::Stuck | JobStatus::Halted);
-            (job.status.is_over() || rests).then(|| job.clone())
+            rests(job.status).then(|| job.clone())
         });
         let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
         let settled = tokio::time::timeout(patience, settled).await.ok().transpose();
@@ -547,16 +547,20 @@ impl Cx {
             _ => Code::JobFailed,
         };
         let words = step.map(|step| Untrusted::new(&step.detail)).filter(|words| !words.is_empty());
-        let failure =
-            Failure::new(code, format!("the change was not made: {job_id} is {}", word(job.status)))
-                .hint("job_status and plan_details tell where it stands")
-                .details(serde_json::json!({
-                    "job_id": job_id,
-                    "plan_id": job.plan_id,
-                    "job_status": job.status,
-                    "step_status": step.map(|step| step.status),
-                    "routeros": words,
-                }));
+        let said = match job.status {
+            JobStatus::Failed | JobStatus::RolledBack => "the change was not made",
+            _ => "the change is not done",
+        };
+        let why = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
+        let failure = Failure::new(code, format!("{said}: {job_id} is {}{why}", word(job.status)))
+            .hint("job_status and plan_details tell where it stands")
+            .details(serde_json::json!({
+                "job_id": job_id,
+                "plan_id": job.plan_id,
+                "job_status": job.status,
+                "step_status": step.map(|step| step.status),
+                "routeros": words,
+            }));
         Err(match step.or(job.steps.first()) {
             Some(step) => failure.device(&step.layout.device_id),
             None => failure,

@@ -17,6 +17,7 @@ mod context_tests;
 pub mod dhcp;
 pub mod dns;
 pub mod firewall;
+mod following;
 #[cfg(test)]
 mod fuzz_testing;
 #[cfg(test)]

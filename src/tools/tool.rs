@@ -144,6 +144,12 @@ impl Spec {
         self.destructive = true;
         self
     }
+    /// A chore of people that agents may do as well.
+    #[must_use]
+    pub const fn for_everyone(mut self) -> Self {
+        self.demand.audience = Audience::Everyone;
+        self
+    }
     /// A chore that lets routers be changed.
     #[must_use]
     pub const fn changes_routers(mut self) -> Self {

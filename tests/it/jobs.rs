@@ -86,3 +86,26 @@ fn with_a_daemon_a_start_returns_at_once_or_waits_when_asked() {
     assert_eq!(waited.status.code(), Some(0), "{}", stderr(&waited));
     assert_eq!(json_of(&waited)["status"], "completed");
 }
+
+#[test]
+fn whoever_stops_watching_a_daemon_s_job_leaves_it_running_and_hears_so() {
+    let routers = Routers::start(1);
+    let lone = Lone::new();
+    lone.add(&routers, 0, "r1", "prod");
+    let plan = lone.approved_plan("r1");
+    routers.fault(0, &json!({ "fault": "latency", "ms": 4000, "method": "POST", "times": 1 }));
+    let _daemon = lone.serve();
+    let job = json_of(&lone.run(&["--json", "plan", "start", &plan]))["job_id"].as_str().unwrap().to_owned();
+    let mut child = lone.command(Some(&lone.admin), &["job", "watch", &job]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    assert!(lines.read_line(&mut said).unwrap() > 0, "ended before it was watched");
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let mut talk = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut talk).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{said}{talk}");
+    assert!(talk.contains("goes on in the running appliance") && talk.contains("job cancel"), "{talk}");
+    let watched = lone.run(&["job", "watch", &job]);
+    assert_eq!(watched.status.code(), Some(0), "{}", stderr(&watched));
+}

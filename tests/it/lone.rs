@@ -58,6 +58,12 @@ impl Routers {
         self.control("POST", &format!("/boxes/{}/fault", self.name(n)), Some(fault));
     }
 
+    /// Requests of the n-th box that changed it.
+    pub fn writes(&self, n: usize) -> usize {
+        let journal = self.control("GET", &format!("/boxes/{}/journal", self.name(n)), None);
+        journal.as_array().unwrap().iter().filter(|entry| entry["changed"] == true).count()
+    }
+
     /// What the n-th box really has in a menu.
     pub fn truth(&self, n: usize, menu: &str) -> Value {
         self.control("GET", &format!("/boxes/{}/menu?path={menu}", self.name(n)), None)[0].clone()

@@ -29,6 +29,7 @@ mod protocol;
 mod reach;
 mod records;
 mod rollouts;
+mod rollouts_guided;
 mod schema;
 mod secrets;
 mod stdio;

@@ -150,9 +150,13 @@ fn watching_a_job_shows_it_move_and_ends_with_it() {
     let seen =
         on_terminal(&["--dir", lone.dir().to_str().unwrap(), "job", "watch", &job], &json!({ "env": env }));
     assert_eq!(seen.code, 0, "{}", seen.text);
-    let lines: Vec<&str> = seen.text.lines().collect();
-    assert!(lines.len() >= 2 && lines[0].contains("running"), "{}", seen.text);
-    assert!(lines.last().unwrap().contains("completed  100 %"), "{}", seen.text);
+    for words in ["running  wave 1 of 1", "r1  started"] {
+        assert!(seen.text.contains(words), "no `{words}` in {}", seen.text);
+    }
+    assert!(seen.text.lines().last().unwrap().contains("completed  100 %"), "{}", seen.text);
+    // What was drawn to be seen is not data.
+    let piped = stdout(&lone.run(&["job", "watch", &job]));
+    assert!(piped.contains("completed  100 %") && !piped.contains(['\u{1b}', '[']), "{piped}");
 }
 
 #[test]

@@ -6,13 +6,13 @@ use events::{
     ids::{DeviceId, JobId, WaveNo},
     job::{Direction, JobCancelRequested, JobDirected, JobStatus, JobStatusChanged, StepStatus},
     plan::PlanStale,
-    principal::Actor,
+    principal::{Actor, Door},
 };
 
 use crate::{
     domain::{
         Refusal, State, gate,
-        job::{DeadManState, JobState, SOAK_SAMPLES, StepState, find, plan_of},
+        job::{DeadManState, JobState, SOAK_SAMPLES, StepState, find, plan_of, step::unread_before},
     },
     failure::Code,
 };
@@ -109,6 +109,15 @@ pub fn judge_gate(state: &State, job_id: JobId, wave: WaveNo) -> Result<Vec<Even
     Ok(vec![GateJudged { job_id, wave, passed, reasons }.into()])
 }
 
+/// What stands is decided by a person who has looked.
+fn by_a_person(actor: &Actor, job_id: JobId) -> Result<(), Refusal> {
+    if matches!(actor.door, Door::McpHttp | Door::McpStdio) {
+        let why = format!("{job_id} waits for a person, who looks at the router before deciding");
+        return Err(Refusal::new(Code::NotForAgents, why));
+    }
+    Ok(())
+}
+
 /// A job that runs is asked to end; one that stands is ended by a person who has looked.
 pub fn cancel(state: &State, actor: &Actor, job_id: JobId, reason: String) -> Result<Vec<Event>, Refusal> {
     let job = find(state, job_id)?;
@@ -118,6 +127,7 @@ pub fn cancel(state: &State, actor: &Actor, job_id: JobId, reason: String) -> Re
             Ok(vec![JobCancelRequested { job_id, by: actor.clone(), reason }.into()])
         }
         JobStatus::Halted | JobStatus::Stuck => {
+            by_a_person(actor, job_id)?;
             let reason = format!("cancelled by {}: {reason}", actor.label);
             set_status(state, job_id, JobStatus::Cancelled, reason).map_err(|refusal| Refusal {
                 say: format!(
@@ -145,6 +155,7 @@ pub fn direct(
     let job = find(state, job_id)?;
     let plan = plan_of(state, job)?;
     let no = |why: String| Err(Refusal::new(Code::Conflict, why));
+    by_a_person(actor, job_id)?;
     if !matches!(job.status, JobStatus::Halted | JobStatus::Stuck) {
         return no(format!("{job_id} does not wait for a person: it is {:?}", job.status));
     }
@@ -156,8 +167,10 @@ pub fn direct(
         .waves
         .iter()
         .any(|wave| wave.judged.as_ref().is_some_and(|judged| !judged.passed && !judged.accepted));
-    let step_failed = |step: &StepState| step.has_failed() && !job.skipped.contains(&step.layout.device_id);
-    let failed = job.steps.iter().any(step_failed) || job.dead_men.values().any(DeadManState::has_failed);
+    let step_failed = |step: &StepState| {
+        (step.has_failed() || unread_before(job, step)) && !job.skipped.contains(&step.layout.device_id)
+    };
+    let failed = job.steps.iter().any(step_failed) || job.dead_man_failed();
     let status = match &direction {
         Direction::Skip(device_id) => {
             let Some(_) = job.steps_of(device_id).next().filter(|_| !job.skipped.contains(device_id)) else {

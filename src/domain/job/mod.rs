@@ -7,6 +7,7 @@
 mod dead_man;
 mod direct;
 mod next;
+mod progress;
 mod start;
 mod step;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use dead_man::DeadManState;
 pub(super) use dead_man::{begin as begin_dead_man, settle as settle_dead_man};
 pub(super) use direct::{cancel, direct, judge_gate, record_gate, set_status, stale};
 pub use next::{Need, next};
+pub use progress::{Waits, directions, may_cancel};
 pub use start::bound_sha256;
 pub(super) use start::start;
 pub use step::wave_is_open;
@@ -184,36 +186,18 @@ impl JobState {
         self.waves.get(usize::try_from(wave.0).ok()?.checked_sub(1)?)
     }
 
-    /// Share of steps that need nothing more, in percent.
-    #[must_use]
-    pub fn progress_percent(&self) -> u8 {
-        if self.status.is_over() || self.steps.is_empty() {
-            return 100;
-        }
-        let open = |s: &&StepState| s.is_open() || s.is_unsettled() || s.status == StepStatus::Held;
-        let done = self.steps.len() - self.steps.iter().filter(open).count();
-        u8::try_from(done * 100 / self.steps.len()).unwrap_or(100)
-    }
-
-    /// The wave that is worked on.
-    #[must_use]
-    pub fn current_wave(&self) -> WaveNo {
-        let busy = |s: &&StepState| s.is_open() || s.is_unsettled() || s.status == StepStatus::Held;
-        let touched = |s: &&StepState| s.status != StepStatus::Waiting;
-        let step = match self.rolling_back {
-            true => self.steps.iter().rev().find(|step| step.is_on_router() || step.is_unsettled()),
-            false if self.status.is_over() => self.steps.iter().rev().find(touched),
-            false => self.steps.iter().find(busy),
-        };
-        step.or(self.steps.last()).map_or(WaveNo(1), |step| step.layout.wave)
-    }
-
     /// True when something that was sent, or a timed undo, must still be settled on a device that is not left alone.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
         let step = |s: &StepState| s.is_unsettled() && !self.skipped.contains(&s.layout.device_id);
         self.steps.iter().any(step)
             || self.dead_men.iter().any(|(device, man)| man.is_unsettled() && !self.skipped.contains(device))
+    }
+
+    /// True when a timed undo could not be armed, on a device that is not left alone.
+    #[must_use]
+    pub fn dead_man_failed(&self) -> bool {
+        self.dead_men.iter().any(|(device, man)| man.has_failed() && !self.skipped.contains(device))
     }
 
     /// True when a device was touched at all.
@@ -375,6 +359,11 @@ fn directed(job: &mut JobState, direction: &Direction, at: Moment) {
     match direction {
         Direction::Skip(device_id) => {
             job.skipped.insert(device_id.clone());
+            // A gate that failed is judged anew, without that device.
+            let wave = job.steps_of(device_id).next().map(|step| step.layout.wave);
+            if let Some(wave) = wave.and_then(|wave| wave_mut(job, wave)) {
+                look_again(wave, at);
+            }
         }
         Direction::Resume => {
             if let Some(judged) = last_judged(job).filter(|judged| !judged.passed) {
@@ -391,20 +380,21 @@ fn directed(job: &mut JobState, direction: &Direction, at: Moment) {
             for man in job.dead_men.values_mut().filter(|man| man.status == DeadManStatus::NotArmed) {
                 man.tries = 0;
             }
-            // A gate that failed, and a look before the wave that failed, are looked at anew.
-            let open = |wave: &&mut WaveState| {
-                wave.judged.as_ref().is_none_or(|judged| !judged.passed && !judged.accepted)
-            };
-            for wave in job.waves.iter_mut().filter(open) {
-                let unread =
-                    wave.samples.first().is_some_and(|first| first.iter().any(|s| s.problem.is_some()));
-                wave.samples.truncate(usize::from(!unread || wave.settled_at.is_some()));
-                wave.judged = None;
-                wave.settled_at = wave.settled_at.map(|_| at);
-            }
+            job.waves.iter_mut().for_each(|wave| look_again(wave, at));
         }
         Direction::RollBack => {}
     }
+}
+
+/// A gate that failed, and a look before the wave that failed, are looked at anew.
+fn look_again(wave: &mut WaveState, at: Moment) {
+    if wave.judged.as_ref().is_some_and(|judged| judged.passed || judged.accepted) {
+        return;
+    }
+    let unread = wave.samples.first().is_some_and(|first| first.iter().any(|s| s.problem.is_some()));
+    wave.samples.truncate(usize::from(!unread || wave.settled_at.is_some()));
+    wave.judged = None;
+    wave.settled_at = wave.settled_at.map(|_| at);
 }
 
 fn last_judged(job: &mut JobState) -> Option<&mut Judged> {

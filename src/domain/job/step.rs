@@ -66,8 +66,7 @@ fn stops_others(job: &JobState, plan: &Plan, device_id: &DeviceId) -> bool {
     let in_doubt =
         |step: &StepState| step.status == StepStatus::InDoubt && step.layout.device_id != *device_id;
     let failed = |step: &StepState| step.has_failed() || unread_before(job, step);
-    let failures = plan.undoes.is_empty()
-        && (others().any(failed) || job.dead_men.values().any(DeadManState::has_failed));
+    let failures = plan.undoes.is_empty() && (others().any(failed) || job.dead_man_failed());
     failures || others().any(in_doubt)
 }
 

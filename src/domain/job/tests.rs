@@ -10,17 +10,30 @@ use events::{
     job::{Direction, JobStatus, StepSettled, StepStatus},
     operation::Action,
     plan::{DeadMan, GatePolicy, Origin, Plan, Rollout, Rung},
+    principal::{Actor, Door, Role},
 };
 
 use crate::{
     domain::{
         Command,
-        job::{JobState, Need, next},
+        job::{JobState, Need, Waits, directions, next},
         plan::PlanStatus,
-        testing::{Given, NOON, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, step_id},
+        testing::{
+            Given, NOON, actor, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, step_id,
+        },
     },
     failure::Code,
 };
+
+/// Whoever operates, at a door of people.
+fn person() -> Actor {
+    actor("token:operator", Role::OpsRw, Door::Cli)
+}
+
+fn skip(name: &str) -> Command {
+    let direction = Direction::Skip(device_id(name));
+    Command::DirectJob { job_id: job_id(1), direction, reason: "seen".into() }
+}
 
 /// Three devices in two waves, with a gate, 30 s of soak and a minute of pause.
 fn rollout() -> Plan {
@@ -221,18 +234,24 @@ fn without_rollback_a_failed_gate_asks_a_person() {
     assert_eq!(needs(&given), []);
     let direct = |direction| Command::DirectJob { job_id: job_id(1), direction, reason: "seen".into() };
 
+    for direction in [Direction::Retry, Direction::Resume, Direction::RollBack] {
+        given.refused(&agent(), direct(direction), Code::NotForAgents);
+    }
+    let cancel = Command::CancelJob { job_id: job_id(1), reason: "no".into() };
+    given.refused(&agent(), cancel, Code::NotForAgents);
+
     let mut again = Given { state: given.state.clone(), ..Given::default() };
     again.after_s = given.after_s;
-    again.when(&agent(), direct(Direction::Retry));
+    again.when(&person(), direct(Direction::Retry));
     assert!(judge(&mut again, 1, &["r1"], 5), "the gate is looked at anew");
 
     let mut resumed = Given { state: given.state.clone(), ..Given::default() };
-    resumed.when(&agent(), direct(Direction::Resume));
+    resumed.when(&person(), direct(Direction::Resume));
     resumed.after_s = 1000;
     assert_eq!(needs(&resumed), [Need::Sample { wave: WaveNo(2), sample: 0 }]);
-    resumed.refused(&agent(), direct(Direction::Resume), Code::Conflict);
+    resumed.refused(&person(), direct(Direction::Resume), Code::Conflict);
 
-    given.when(&agent(), direct(Direction::RollBack));
+    given.when(&person(), direct(Direction::RollBack));
     assert_eq!(needs(&given), [step(1, true)]);
 }
 
@@ -255,12 +274,107 @@ fn a_failed_device_may_be_left_out_by_a_person() {
         direction: Direction::Skip(device_id("r2")),
         reason: "in repair".into(),
     };
-    given.when(&agent(), skip.clone());
-    given.refused(&agent(), skip, Code::Conflict);
+    given.when(&person(), skip.clone());
+    given.refused(&person(), skip, Code::Conflict);
     assert_eq!(needs(&given), [step(3, false)]);
     write(&mut given, 3, false, StepStatus::Applied);
     assert!(judge(&mut given, 2, &["r3"], 5));
     assert!(wants(&given, JobStatus::Completed));
+}
+
+#[test]
+fn a_gate_that_failed_for_one_device_is_judged_anew_without_it() {
+    let mut plan = rollout();
+    plan.rollback_on_failure = false;
+    let mut given = running(plan);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    given.after_s = 200;
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    write(&mut given, 2, false, StepStatus::Applied);
+    write(&mut given, 3, false, StepStatus::Applied);
+    for sample in 1..=3 {
+        given.after_s += 10;
+        let Command::RecordGate { devices: busy, .. } = look(2, sample, &["r2"], 99) else { unreachable!() };
+        let Command::RecordGate { devices: well, .. } = look(2, sample, &["r3"], 5) else { unreachable!() };
+        let devices = busy.into_iter().chain(well).collect();
+        let record = Command::RecordGate { job_id: job_id(1), wave: WaveNo(2), sample, devices };
+        given.when(&agent(), record);
+    }
+    given.when(&agent(), Command::JudgeGate { job_id: job_id(1), wave: WaveNo(2) });
+    assert!(wants(&given, JobStatus::Halted));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    let plan = given.state.plans[&plan_id(1)].plan.clone();
+    assert_eq!(job(&given).troubled(&plan), BTreeSet::from([&device_id("r2")]), "only the busy one");
+    let possible: Vec<Direction> = directions(&given.state, job_id(1))
+        .into_iter()
+        .filter_map(|(direction, answer)| answer.is_ok().then_some(direction))
+        .collect();
+    let all = [Direction::Retry, Direction::Skip(device_id("r2")), Direction::RollBack, Direction::Resume];
+    assert_eq!(possible, all);
+    given.when(&person(), skip("r2"));
+    assert!(judge(&mut given, 2, &["r3"], 5), "without r2");
+    assert!(wants(&given, JobStatus::Completed));
+}
+
+#[test]
+fn a_device_that_could_not_be_read_before_its_wave_may_be_tried_again_or_left_out() {
+    let mut plan = rollout();
+    plan.rollback_on_failure = false;
+    let mut given = running(plan);
+    let Command::RecordGate { mut devices, .. } = look(1, 0, &["r1"], 5) else { unreachable!() };
+    (devices[0].vitals, devices[0].problem) = (None, Some("device_unreachable".into()));
+    given.when(&agent(), Command::RecordGate { job_id: job_id(1), wave: WaveNo(1), sample: 0, devices });
+    assert!(wants(&given, JobStatus::Halted));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    let retry = Command::DirectJob { job_id: job_id(1), direction: Direction::Retry, reason: "up".into() };
+    let mut again = Given { state: given.state.clone(), ..Given::default() };
+    again.when(&person(), retry);
+    assert_eq!(needs(&again), [Need::Sample { wave: WaveNo(1), sample: 0 }], "it is looked at anew");
+    given.when(&person(), skip("r1"));
+    assert_eq!(needs(&given), [Need::Sample { wave: WaveNo(2), sample: 0 }]);
+}
+
+#[test]
+fn a_device_whose_timed_undo_cannot_be_armed_stops_no_other_once_it_is_left_out() {
+    let mut plan = guarded();
+    plan.rollback_on_failure = false;
+    let mut given = running(plan);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::NotArmed));
+    assert!(wants(&given, JobStatus::Halted));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    given.when(&person(), skip("r1"));
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    given.when(&agent(), dead_man("r2", false));
+    given.when(&agent(), dead_man_is("r2", DeadManStatus::Armed));
+    write(&mut given, 2, false, StepStatus::Applied);
+    assert_eq!(job(&given).steps[1].status, StepStatus::Held);
+}
+
+#[test]
+fn what_a_job_waits_for_is_said_with_its_time() {
+    let mut given = running(rollout());
+    let waits = |given: &Given| {
+        let plan = given.state.plans[&plan_id(1)].plan.clone();
+        job(given).waits_for(&plan, NOON.plus_secs(given.after_s))
+    };
+    assert_eq!(waits(&given), None, "it works");
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), begin(1, false));
+    given.when(&agent(), settled(1, StepStatus::InDoubt));
+    assert_eq!(waits(&given), Some(Waits::Routers(vec![device_id("r1")])));
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    let until = NOON.plus_secs(10);
+    assert_eq!(waits(&given), Some(Waits::Soak { wave: WaveNo(1), look: 1, until }));
+    assert_eq!(job(&given).progress_percent(), 33);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    let until = NOON.plus_secs(30 + 60);
+    assert_eq!(waits(&given), Some(Waits::Pause { wave: WaveNo(2), until }));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    assert_eq!(waits(&given), Some(Waits::Person));
 }
 
 #[test]

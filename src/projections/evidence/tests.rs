@@ -130,7 +130,7 @@ fn every_way_of_a_plan_has_its_evidence() {
     assert_eq!(status_of(&tale, 1), JobStatus::Halted);
     good(&mut tale, PlanStatus::Executing);
     let direct = |direction| Command::DirectJob { job_id: job, direction, reason: "as agreed".into() };
-    tale.when(&agent(), direct(Direction::Retry));
+    tale.when(&alice(), direct(Direction::Retry));
     tale.drive(job, &mut as_told);
     good(&mut tale, PlanStatus::Completed);
 
@@ -139,7 +139,7 @@ fn every_way_of_a_plan_has_its_evidence() {
     two.rollback_on_failure = false;
     let job = tale.started(two);
     tale.drive(job, &mut refusing("r2"));
-    tale.when(&agent(), direct(Direction::Skip("r2".parse().unwrap())));
+    tale.when(&alice(), direct(Direction::Skip("r2".parse().unwrap())));
     tale.drive(job, &mut as_told);
     good(&mut tale, PlanStatus::Completed);
 

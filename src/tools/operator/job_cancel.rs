@@ -1,8 +1,8 @@
-//! A person ends a job that does not go on by itself.
+//! Ends a job: one that runs once the devices in hand are finished, one that stands at once, by a person.
 
 use events::{ids::JobId, job::JobStatus};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     access::principal::Kind,
@@ -10,69 +10,66 @@ use crate::{
     failure::{Code, Failure},
     tools::{
         context::Cx,
-        operator::OPERATORS,
-        params::{DeviceRef, Text},
-        plan::plan_details::sees_plan,
-        tool::{Spec, Targets, Tool},
+        operator::{
+            OPERATORS,
+            directing::{Params, status_in_sight},
+        },
+        plan::job_shown::word,
+        tool::{Spec, Tool},
     },
 };
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Params {
-    job_id: JobId,
-    /// Why; for a stuck job also what the router was found to be.
-    reason: Text<1, 512>,
-}
-
-impl Targets for Params {
-    fn targets(&self) -> Vec<DeviceRef> {
-        Vec::new()
-    }
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     job_id: JobId,
+    /// `cancelled`; or where it stands until the devices in hand are finished.
     status: JobStatus,
+    next_step: String,
 }
 
 pub struct JobCancel;
 
 impl Tool for JobCancel {
+    // It stops writing, so it is there when nothing may be changed, too.
     const SPEC: Spec = Spec::operator(
         "job_cancel",
         "Cancel a job",
-        "Ends a job that is stuck or halted and frees its router. Sends nothing: the router stays as it is.",
+        "Ends a job: devices in hand are finished, no other is begun. What was applied stays. One that waits for a person is cancelled by people only.",
         Kind::Write,
         OPERATORS,
     )
+    .for_everyone()
+    .idempotent()
     .destructive();
     type Params = Params;
     type Answer = Answer;
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let job_id = params.job_id;
-        let status = cx.view(|views| {
-            let job = views.state.jobs.get(&job_id)?;
-            let plan = views.state.plans.get(&job.plan_id)?;
-            sees_plan(cx, &views.state, plan).then_some(job.status)
-        });
-        match status {
-            None => return Err(Failure::new(Code::UnknownJob, format!("there is no job `{job_id}`"))),
-            Some(JobStatus::Stuck | JobStatus::Halted) => {}
-            Some(_) => {
-                return Err(Failure::new(Code::Conflict, format!("{job_id} goes on by itself or is over"))
-                    .hint("job_status tells where it stands"));
+        status_in_sight(cx, job_id)?;
+        cx.submit(Command::CancelJob { job_id, reason: params.reason.0 }).await.map_err(|failure| {
+            match failure.code {
+                Code::Conflict => failure.hint("job_status tells where it stands"),
+                Code::NotForAgents => failure.hint(format!("a person runs `appliance job guide {job_id}`")),
+                _ => failure,
             }
-        }
-        let reason = format!("cancelled by {}: {}", cx.principal().actor.label, params.reason.0);
-        let status = JobStatus::Cancelled;
-        cx.submit(Command::SetJobStatus { job_id, status, reason }).await?;
-        Ok(Answer { job_id, status })
+        })?;
+        let status = status_in_sight(cx, job_id)?;
+        let next_step = match status {
+            JobStatus::Pending | JobStatus::Running => {
+                "job_status tells when the devices in hand are finished and it is cancelled".to_owned()
+            }
+            _ => "none".to_owned(),
+        };
+        Ok(Answer { job_id, status, next_step })
     }
 
     fn say(answer: &Answer) -> String {
-        format!("{} is cancelled; its router is free", answer.job_id)
+        match answer.status {
+            JobStatus::Pending | JobStatus::Running => {
+                format!("{} ends once the devices in hand are finished", answer.job_id)
+            }
+            status => format!("{} is {}; its routers are free", answer.job_id, word(status)),
+        }
     }
 }

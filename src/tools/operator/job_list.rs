@@ -12,7 +12,7 @@ use crate::{
         page,
         params::DeviceRef,
         plan::{
-            job_status::{Answer as Details, shown},
+            job_shown::{Summary, summary},
             plan_details::sees_plan,
         },
         tool::{Spec, Targets, Tool},
@@ -39,7 +39,7 @@ impl Targets for Params {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
-    jobs: Vec<Details>,
+    jobs: Vec<Summary>,
     total_count: usize,
     next_cursor: Option<String>,
 }
@@ -57,10 +57,13 @@ impl Tool for JobList {
         let at = cx.now();
         let all = cx.view(|views| {
             let jobs = views.state.jobs.values().rev().filter(|job| !params.open || !job.status.is_over());
-            let seen = |plan_id| {
-                views.state.plans.get(plan_id).is_some_and(|plan| sees_plan(cx, &views.state, plan))
+            let state = &views.state;
+            let seen = |job| {
+                let job: &crate::domain::job::JobState = job;
+                let plan = state.plans.get(&job.plan_id).filter(|plan| sees_plan(cx, state, plan))?;
+                Some(summary(state, job, &plan.plan, at))
             };
-            jobs.filter(|job| seen(&job.plan_id)).map(|job| shown(job, at)).collect()
+            jobs.filter_map(seen).collect()
         });
         let page = page::cut(all, from, limit);
         Ok(Answer { jobs: page.rows, total_count: page.total, next_cursor: page.next_cursor })

@@ -9,8 +9,14 @@ mod device_probe;
 mod device_remove;
 mod device_show;
 mod device_trust;
+mod directing;
 mod job_cancel;
+mod job_guide;
 mod job_list;
+mod job_resume;
+mod job_retry;
+mod job_roll_back;
+mod job_skip;
 mod login;
 mod plan_approve;
 pub(crate) mod plan_evidence;
@@ -53,7 +59,12 @@ pub const TOOLS: &[ToolDef] = &[
     ToolDef::of::<plan_reject::PlanReject>(),
     ToolDef::of::<plan_start::PlanStart>(),
     ToolDef::of::<job_list::JobList>(),
+    ToolDef::of::<job_guide::JobGuide>(),
     ToolDef::of::<job_cancel::JobCancel>(),
+    ToolDef::of::<job_retry::JobRetry>(),
+    ToolDef::of::<job_skip::JobSkip>(),
+    ToolDef::of::<job_roll_back::JobRollBack>(),
+    ToolDef::of::<job_resume::JobResume>(),
     ToolDef::of::<workflow_list::WorkflowList>(),
     ToolDef::of::<workflow_explain::WorkflowExplain>(),
     ToolDef::of::<auto_approval_switch::AutoApprovalSwitch>(),

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::stage::Stage;
+use crate::{
+    catalogue::stage::{RELEASES, Stage},
+    house::As,
+};
 
 /// A tool of the catalogue that agents may use.
 pub struct Row {
@@ -58,6 +61,20 @@ fn own_ids(field: &'static str, given: &Value, code: &'static str) -> Vec<(Value
         (json!({ field: other }), "invalid_params"),
         (json!({ field: "" }), "invalid_params"),
     ]
+}
+
+/// A job that runs for a while, on a router that no other row is about.
+fn running(stage: &Stage) -> Value {
+    let at = RELEASES.iter().position(|(_, n)| *n == stage.n).unwrap();
+    let n = 2 + at;
+    let rule = json!({
+        "device_ids": [stage.house.device(n)], "chain": "forward", "action": "drop", "protocol": "gre",
+    });
+    let plan = stage.approved("plan_add_firewall_rule", &rule);
+    let slow = json!({ "fault": "latency", "ms": 5000, "method": "PUT", "path_prefix": "/rest/ip/firewall", "times": 1 });
+    stage.house.fault(n, &slow);
+    let job = stage.house.call(As::Admin, "plan_start", &json!({ "plan_id": plan["plan_id"] }));
+    json!({ "job_id": job["job_id"], "reason": "the window is over" })
 }
 
 /// A static route that is not the default one.
@@ -301,4 +318,5 @@ pub const ROWS: &[Row] = &[
         .refuses(|_, given| own_ids("job_id", given, "unknown_job")),
     Row::of("audit_events", |stage| stage.with(json!({ "limit": 20 })))
         .refuses(|_, _| vec![(json!({ "from": "yesterday" }), "invalid_params")]),
+    Row::of("job_cancel", running).refuses(|_, given| own_ids("job_id", given, "unknown_job")),
 ];
