@@ -55,13 +55,14 @@ Control API (JSON over HTTP, loopback only, no login):
   POST /boxes/N/fault             {fault, method?, path_prefix?, after?, times?, ...}; DELETE /boxes/N/faults
   POST /boxes/N/restore           POST /boxes/N/seed   POST /boxes/N/plant   POST /boxes/N/change-key";
 
-const FILES_BESIDES_MIN: u64 = 256; // the runtime's own, the control API's connections
+const FILES_BESIDES: u64 = 256; // the runtime's own, the control API's connections
 const FILES_PER_BOX: u64 = 5; // it listens, and a client holds a few connections
 
 /// Many boxes need many sockets: asks the system for as many as it gives without asking further.
 fn raise_file_limit(boxes: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = u64::try_from(boxes).unwrap_or(u64::MAX).saturating_mul(FILES_PER_BOX) + FILES_BESIDES_MIN;
+    let wanted =
+        u64::try_from(boxes).unwrap_or(u64::MAX).saturating_mul(FILES_PER_BOX).saturating_add(FILES_BESIDES);
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         let current = Some(limit.maximum.map_or(wanted, |most| most.min(wanted)));
