@@ -4,7 +4,7 @@
 //! `seed` read the two data files, `state` keeps one box, `views` and `writes` are its menus, `commands` what
 //! takes time, `rest` the HTTP face, `listen` the sockets, `fleet` the handles that tests hold. `firewall`,
 //! `routing`, `bridging` and `radio` are what a box makes of its configuration, `reach` whether it can still be
-//! managed. `README.md` says what is known of real routers and what is guessed.
+//! managed, `vitals` what its gauges show. `README.md` says what is known of real routers and what is guessed.
 //!
 //! Every answer is meant to be what a router says, including the ugly parts: one request of a user at a time,
 //! sixty seconds and no more, strings only, refusals in the router's words.
@@ -42,6 +42,7 @@ mod table;
 mod tls;
 mod values;
 mod views;
+mod vitals;
 mod writes;
 
 pub use demo::demo_fleet;
@@ -49,3 +50,4 @@ pub use faults::{Fault, Injection};
 pub use fleet::{BoxSpec, Fleet, FleetOptions, Router, User};
 pub use journal::Entry;
 pub use profile::Profile;
+pub use vitals::Vitals;
