@@ -1,6 +1,6 @@
 //! Looks at the devices of a wave, before it and after it; the rules judge what is seen.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use events::{
     gate::{GateSample, Vitals},
@@ -54,11 +54,19 @@ impl Runner {
     ) -> Result<Went, Failure> {
         let parts: Vec<_> = plan.waves.iter().flatten().collect();
         let compares = parts.iter().filter(|_| parts.len() > 1).map(|part| async {
-            let step = job.steps_of(&part.device_id).next()?;
-            let (_, operation) = step_of(job, plan, step.layout.step_id).ok()?;
-            let seen = self.look(&part.device_id, operation).await.ok()?;
-            let differs = !seen.matches(&operation.expect_before) || !seen.is_of(&operation.action);
-            differs.then(|| part.device_id.clone())
+            // Later changes of a menu expect what the earlier ones leave.
+            let mut menus = BTreeSet::new();
+            for step in job.steps_of(&part.device_id) {
+                let (_, operation) = step_of(job, plan, step.layout.step_id).ok()?;
+                if !menus.insert(operation.expect_before.menu.as_str()) {
+                    continue;
+                }
+                let seen = self.look(&part.device_id, operation).await.ok()?;
+                if !seen.matches(&operation.expect_before) || !seen.is_of(&operation.action) {
+                    return Some(part.device_id.clone());
+                }
+            }
+            None
         });
         let compares: Vec<_> = compares.collect();
         let differing: Vec<DeviceId> = futures_util::stream::iter(compares)
