@@ -322,7 +322,7 @@ fn an_approval_that_is_none_is_refused_although_it_is_proven() {
     };
     assert_eq!(approval(&hash), only, "another hash");
     let own = |approved: &mut PlanApproved| {
-        let own = Actor { role: Role::Approver, ..agent() };
+        let own = Actor { role: Role::Approver, door: Door::Cli, ..agent() };
         approved.by = ApprovedBy::Person(own.clone());
         own
     };
@@ -334,6 +334,18 @@ fn an_approval_that_is_none_is_refused_although_it_is_proven() {
     };
     assert_eq!(approval(&admin), only, "no approver");
     assert_eq!(approval(&|_| agent()), only, "in the name of another");
+    let namesake = |approved: &mut PlanApproved| {
+        let other = Actor { name: "token:second".into(), role: Role::Approver, door: Door::Cli, ..agent() };
+        approved.by = ApprovedBy::Person(other.clone());
+        other
+    };
+    assert_eq!(approval(&namesake), only, "the requester under another token");
+    let over_mcp = |approved: &mut PlanApproved| {
+        let bot = Actor { door: Door::McpHttp, ..alice() };
+        approved.by = ApprovedBy::Person(bot.clone());
+        bot
+    };
+    assert_eq!(approval(&over_mcp), only, "through a door of agents");
     let undone = |approved: &mut PlanApproved| {
         approved.by = ApprovedBy::Policy(format!("rollback_of:{}", plan_id(7)));
         agent()
