@@ -61,13 +61,15 @@ pub(super) fn proposal(plan_id: PlanId, proven: &Proven) -> Result<(&Envelope, &
 }
 
 /// Holds the events of a plan against the rules.
-pub(super) fn judge(
-    plan_id: PlanId,
-    proven: &Proven,
-    origin: &Envelope,
-    proposed: &PlanProposed,
-) -> Findings {
+pub(super) fn judge(plan_id: PlanId, proven: &Proven) -> Findings {
     let mut findings = Findings::default();
+    let (origin, proposed) = match proposal(plan_id, proven) {
+        Ok(found) => found,
+        Err(complaint) => {
+            findings.complaints.push(complaint);
+            return findings;
+        }
+    };
     let mut selection = Selection::of(plan_id);
     for envelope in &proven.envelopes {
         let ours = selection.takes(envelope);
