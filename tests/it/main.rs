@@ -10,6 +10,7 @@ mod catalogue;
 mod cli;
 mod crash;
 mod doors;
+mod evidence;
 mod files;
 mod fuzz;
 mod guides;

@@ -16,13 +16,15 @@ use events::{
     job::{JobStarted, JobStatus, JobStatusChanged, StepSettled, StepStarted, StepStatus},
     operation::Action,
     plan::{ApprovedBy, Plan, PlanApproved, PlanProposed},
-    principal::{Actor, Role},
+    principal::{Door, Role},
 };
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     domain::{
-        State, gate,
+        State,
+        approval::same_person,
+        gate,
         job::{JobState, SOAK_SAMPLES, StepState, action_of, operation_of, part_of, wave_is_open},
         plan::{PlanState, PlanStatus, hex},
     },
@@ -59,13 +61,15 @@ pub(super) fn proposal(plan_id: PlanId, proven: &Proven) -> Result<(&Envelope, &
 }
 
 /// Holds the events of a plan against the rules.
-pub(super) fn judge(
-    plan_id: PlanId,
-    proven: &Proven,
-    origin: &Envelope,
-    proposed: &PlanProposed,
-) -> Findings {
+pub(super) fn judge(plan_id: PlanId, proven: &Proven) -> Findings {
     let mut findings = Findings::default();
+    let (origin, proposed) = match proposal(plan_id, proven) {
+        Ok(found) => found,
+        Err(complaint) => {
+            findings.complaints.push(complaint);
+            return findings;
+        }
+    };
     let mut selection = Selection::of(plan_id);
     for envelope in &proven.envelopes {
         let ours = selection.takes(envelope);
@@ -193,16 +197,17 @@ impl Story<'_> {
             }
         };
         expect(*person == envelope.actor, "it names another person than its frame");
-        let same = |other: &Actor| other.name == person.name || other.label == person.label;
         let again = plan.approvals.iter().any(|approval| match &approval.by {
-            ApprovedBy::Person(other) => same(other),
+            ApprovedBy::Person(other) => same_person(other, person),
             ApprovedBy::Policy(_) => false,
         });
         expect(!again, "the same person approved before");
-        let own = person.name == plan.by.name;
+        let own = same_person(person, &plan.by);
         let in_lab = own && self.plan.environment == Environment::Lab;
         expect(!own || in_lab, "the requester approved the plan");
         expect(in_lab || person.role == Role::Approver, "the person is no approver");
+        let agent = matches!(person.door, Door::McpHttp | Door::McpStdio);
+        expect(!agent, "it came through a door of agents");
         if in_lab {
             findings.notes.push(format!(
                 "event {seq}: the requester approved the plan; a configuration may allow that in lab"

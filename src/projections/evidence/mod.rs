@@ -123,18 +123,17 @@ pub struct Verdict {
 /// What is wrong with the proofs, or that the plan is not there.
 pub fn compose(plan_id: PlanId, bundle: Bundle) -> Result<Evidence, Vec<Complaint>> {
     let proven = bundle.prove(None)?;
-    let (readable, _) = told(plan_id, &proven)?;
+    let readable = told(plan_id, &proven)?;
     let Bundle { checkpoint, events } = bundle;
     Ok(Evidence { format: FORMAT, store_id: proven.store_id, plan_id, readable, checkpoint, events })
 }
 
-/// The story that proven events tell, and whether it is sound.
-fn told(plan_id: PlanId, proven: &Proven) -> Result<(Readable, judge::Findings), Vec<Complaint>> {
+/// The story that proven events tell.
+fn told(plan_id: PlanId, proven: &Proven) -> Result<Readable, Vec<Complaint>> {
     let (origin, proposed) = judge::proposal(plan_id, proven).map_err(|complaint| vec![complaint])?;
-    let findings = judge::judge(plan_id, proven, origin, proposed);
     let checkpoint = &proven.note.checkpoint;
     let as_of = AsOf { at: checkpoint.at, seq: checkpoint.seq, leaves: checkpoint.leaves };
-    Ok((readable::readable(proposed, origin, &proven.envelopes, as_of), findings))
+    Ok(readable::readable(proposed, origin, &proven.envelopes, as_of))
 }
 
 /// Checks a file.
@@ -198,8 +197,8 @@ fn checked(value: Value, key: Option<&Verifier>, verdict: &mut Verdict) -> Resul
     verdict.store_id = Some(proven.store_id);
     (verdict.checkpoint_at, verdict.checkpoint_seq) = (Some(note.at), Some(note.seq));
     verdict.root = Some(hex(&note.root));
-    let (told, findings) = told(plan_id, &proven)?;
-    let mut complaints = findings.complaints;
+    let told = told(plan_id, &proven)?;
+    let judge::Findings { mut complaints, notes } = judge::judge(plan_id, &proven);
     if store_id != proven.store_id {
         complaints.push(Complaint::of("form", "`store_id` is that of another store"));
     }
@@ -214,7 +213,7 @@ fn checked(value: Value, key: Option<&Verifier>, verdict: &mut Verdict) -> Resul
     verdict.summary = Some(told.summary().to_owned());
     verdict.plan_hash = Some(told.plan_hash().to_owned());
     verdict.status = Some(told.status());
-    verdict.notes = findings.notes;
+    verdict.notes = notes;
     Ok(())
 }
 

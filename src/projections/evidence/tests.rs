@@ -322,7 +322,7 @@ fn an_approval_that_is_none_is_refused_although_it_is_proven() {
     };
     assert_eq!(approval(&hash), only, "another hash");
     let own = |approved: &mut PlanApproved| {
-        let own = Actor { role: Role::Approver, ..agent() };
+        let own = Actor { role: Role::Approver, door: Door::Cli, ..agent() };
         approved.by = ApprovedBy::Person(own.clone());
         own
     };
@@ -334,6 +334,18 @@ fn an_approval_that_is_none_is_refused_although_it_is_proven() {
     };
     assert_eq!(approval(&admin), only, "no approver");
     assert_eq!(approval(&|_| agent()), only, "in the name of another");
+    let namesake = |approved: &mut PlanApproved| {
+        let other = Actor { name: "token:second".into(), role: Role::Approver, door: Door::Cli, ..agent() };
+        approved.by = ApprovedBy::Person(other.clone());
+        other
+    };
+    assert_eq!(approval(&namesake), only, "the requester under another token");
+    let over_mcp = |approved: &mut PlanApproved| {
+        let bot = Actor { door: Door::McpHttp, ..alice() };
+        approved.by = ApprovedBy::Person(bot.clone());
+        bot
+    };
+    assert_eq!(approval(&over_mcp), only, "through a door of agents");
     let undone = |approved: &mut PlanApproved| {
         approved.by = ApprovedBy::Policy(format!("rollback_of:{}", plan_id(7)));
         agent()
@@ -374,7 +386,15 @@ fn a_plan_that_is_not_its_hash_is_refused_although_it_is_proven() {
 #[test]
 fn what_is_left_out_is_noticed_wherever_what_is_left_does_not_fit() {
     // The best that a forger can do: leave an event out, and tell the rest in full.
-    for tale in [&mut one_device(), &mut undone_rollout()] {
+    let mut halted = Tale::new(Environment::Prod);
+    let mut plan = rollout(1, Environment::Prod);
+    plan.rollback_on_failure = false;
+    let job = halted.started(plan);
+    halted.drive(job, &mut refusing("r2"));
+    let (direction, reason) = (Direction::Retry, "as agreed".to_owned());
+    halted.when(&agent(), Command::DirectJob { job_id: job, direction, reason });
+    halted.drive(job, &mut as_told);
+    for tale in [&mut one_device(), &mut undone_rollout(), &mut halted] {
         let bundle = tale.bundle(plan_id(1));
         let mut unnoticed = Vec::new();
         for at in 1..bundle.events.len() {
@@ -421,4 +441,25 @@ fn what_is_no_evidence_is_told_apart() {
     }
     let bare = verify(br#"{"format":"appliance-evidence/1"}"#, None).unwrap();
     assert_eq!((bare.good, bare.complaints[0].check), (false, "form"));
+}
+
+/// An evidence file of form 1, for ever readable. `BLESS=1` writes it where it is missing, and never touches it after.
+#[test]
+fn a_file_that_was_ever_written_verifies_for_ever() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/evidence.v1.json");
+    if !path.exists() && std::env::var_os("BLESS").is_some() {
+        let mut tale = Tale::new(Environment::Prod);
+        let mut plan = rollout(1, Environment::Prod);
+        let adds = adding(1, Environment::Prod).waves.remove(0).remove(0).operations.remove(0);
+        plan.waves[0][0].operations.push(adds);
+        let job = tale.started(plan);
+        tale.drive(job, &mut refusing("r3"));
+        let text = serde_json::to_string_pretty(&tale.evidence(plan_id(1))).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text + "\n").unwrap();
+    }
+    let text = std::fs::read(&path).expect("`BLESS=1` writes it where it is missing");
+    let verdict = verify(&text, Some(&signer().verifier())).unwrap();
+    assert!(verdict.good, "words of form 1 changed; they are frozen, give other words form 2: {verdict:?}");
+    assert_eq!((verdict.status, verdict.notes.len()), (Some(PlanStatus::RolledBack), 0));
 }
