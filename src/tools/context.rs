@@ -99,7 +99,7 @@ impl Policy {
 }
 
 /// A tool hears of a silent router so long before its own time is over, and can say so.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// News about a long call.
 #[derive(Debug, Clone, PartialEq)]

@@ -39,4 +39,5 @@ pub mod route;
 pub mod system;
 pub mod tool;
 mod topic;
+pub mod undo;
 pub mod wireless;
