@@ -36,6 +36,7 @@ mod stores;
 mod stuck;
 mod terminal;
 mod topics;
+mod undo;
 mod untrusted;
 mod writes;
 
