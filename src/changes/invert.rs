@@ -54,7 +54,9 @@ pub fn first_misfit<'a>(
             return Some(operation);
         }
         *rows = play(rows, &operation.action.on_found(found), &format!("*new{n}"));
-        None
+        // It may come to stand elsewhere than where it was: its neighbours are others now.
+        let after = &operation.expect_after;
+        (!fits(rows, meant(rows, after), after)).then_some(operation)
     })
 }
 
@@ -118,7 +120,7 @@ mod tests {
     };
 
     fn row(id: &str, comment: &str) -> Row {
-        [(".id", id), ("chain", "input"), ("action", "accept"), ("comment", comment)]
+        [(".id", id), ("chain", "input"), ("action", "accept"), ("src-port", &id[1..]), ("comment", comment)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
     }

@@ -120,6 +120,9 @@ pub(in crate::changes) mod laws {
         ids: &str,
     ) -> (Vec<Row>, Vec<(Operation, String)>) {
         let back = reversed(made.iter().map(|(o, added)| (o, Some(added.as_str())))).unwrap();
+        if back.is_empty() {
+            return (rows.to_vec(), Vec::new());
+        }
         let read = BTreeMap::from([(back[0].expect_before.menu.clone(), rows.to_vec())]);
         assert_eq!(first_misfit(&back, &read), None, "{rows:#?}");
         let mut now = rows.to_vec();

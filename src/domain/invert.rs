@@ -21,7 +21,7 @@ pub fn invert(operation: &Operation, added: Option<&str>) -> Option<Operation> {
         undo: vec![again],
         expect_before: Expectation {
             // What somebody set besides since is seen before the write, not only after it.
-            others: after.others.clone().or_else(|| before.others.clone().filter(|_| both)),
+            others: after.others.clone().or_else(|| may_stand_besides(before, after).filter(|_| both)),
             // Records that came since may stand around one that is taken away.
             place: after.place.clone().filter(|_| added.is_none()),
             ..after.clone()
@@ -54,6 +54,13 @@ pub fn reversed<'a>(
         inverses.push(inverse);
     }
     Some(inverses)
+}
+
+/// What may be set besides what was written: what might before, and what was told of before only.
+fn may_stand_besides(before: &Expectation, after: &Expectation) -> Option<Vec<String>> {
+    let told = |name: &String| after.properties.iter().any(|(told, _)| told == name);
+    let untold = before.properties.iter().map(|(name, _)| name).filter(|name| !told(name)).cloned();
+    before.others.clone().map(|others| others.into_iter().chain(untold).collect())
 }
 
 /// An operation on the record that once had this id.

@@ -168,7 +168,7 @@ fn what_runs_waits_or_was_changed_since_is_not_rolled_back() {
     assert_eq!(house.refused(As::Agent, "config_rollback_plan", &back), "conflict", "it waits for approval");
     approve(&house, &added);
     // The second router takes its time over the write; the job runs meanwhile.
-    house.fault(1, &json!({ "fault": "latency", "ms": 3000, "method": "PUT", "times": 1 }));
+    house.fault(1, &json!({ "fault": "latency", "ms": 10_000, "method": "PUT", "times": 1 }));
     let started = house.call(As::Admin, "plan_start", &json!({ "plan_id": added["plan_id"] }));
     let running = house.try_call(As::Agent, "config_rollback_plan", &back).unwrap_err();
     assert_eq!(running["code"], "conflict", "{running}");

@@ -83,7 +83,7 @@ pub(super) async fn parts(
         return Err(Failure::new(
             Code::PlanStale,
             format!(
-                "{} of {} devices changed since, `{first}` for one: nothing is undone blindly",
+                "{} of {} devices are not as they were left, `{first}` for one: nothing is undone blindly",
                 changed.len(),
                 looks.len()
             ),

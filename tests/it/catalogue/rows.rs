@@ -299,9 +299,10 @@ pub const ROWS: &[Row] = &[
         .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("job_status", |stage| json!({ "job_id": stage.changed()["job_id"] }))
         .refuses(|_, given| own_ids("job_id", given, "unknown_job")),
-    Row::of("config_rollback_plan", |stage| {
-        json!({ "plan_id": stage.changed()["plan_id"], "reason": "not wanted" })
-    })
+    Row::of(
+        "config_rollback_plan",
+        |stage| json!({ "plan_id": stage.changed()["plan_id"], "reason": "not wanted" }),
+    )
     .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("object_history", |stage| stage.with(json!({ "path": "/ip/dns" }))).refuses(|_, _| {
         vec![
