@@ -4,7 +4,7 @@ use events::{
     device::Environment,
     ids::{DeviceId, Moment, PlanId},
     operation::Operation,
-    plan::{Plan, RiskLevel, Rollout},
+    plan::{GatePolicy, Plan, RiskLevel, Rollout},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::{
         operator::OPERATORS,
         params::{DeviceRef, Text},
         plan::plan_details::sees_plan,
+        rollout,
         tool::{Spec, Targets, Tool},
         undo::reversal,
     },
@@ -116,6 +117,7 @@ impl Tool for PlanUndo {
         let undoes: Vec<PlanId> = meant.iter().map(|plan| plan.plan.plan_id).collect();
         let waves = reversal::parts(cx, &undoes, environment).await?;
         let parts = || waves.iter().flatten();
+        rollout::fits(&parts().map(|part| part.operations.len()).collect::<Vec<_>>())?;
         let devices = parts()
             .map(|part| Device {
                 device_id: part.device_id.clone(),
@@ -241,7 +243,8 @@ fn slowest(meant: &[PlanState], without_dead_man: bool) -> Rollout {
     Rollout {
         pause_seconds: of(|rollout| rollout.pause_seconds).unwrap_or_default(),
         soak_seconds: of(|rollout| rollout.soak_seconds).unwrap_or_default(),
-        gate: meant.iter().find_map(|plan| plan.plan.rollout.gate.clone()),
+        // A plan for people is never without a gate.
+        gate: meant.iter().find_map(|plan| plan.plan.rollout.gate.clone()).or(Some(GatePolicy::default())),
         without_dead_man,
     }
 }

@@ -100,6 +100,7 @@ impl Tool for ConfigRollbackPlan {
         may_change(cx, &original.plan)?;
         let waves = reversal::parts(cx, &[plan_id], original.plan.environment).await?;
         let device_count = waves.iter().flatten().count();
+        cx.has_a_place_for(plan_id, device_count)?;
         let steps = waves.iter().flatten().map(|part| part.operations.len()).sum();
         let plan = Plan {
             plan_id: mint!(PlanId),
