@@ -148,7 +148,16 @@ fn shape(
             with("device_id", id);
             if *what == "test" { "check_connectivity" } else { "device_trust" }.to_owned()
         }
+        ("GET", ["devices", id, "history"]) => {
+            with("device_id", id);
+            "object_history".to_owned()
+        }
         ("GET", ["plans"]) => "plan_list".to_owned(),
+        ("POST", ["plans", "undo"]) => "plan_undo".to_owned(),
+        ("POST", ["plans", id, "rollback"]) => {
+            with("plan_id", id);
+            "config_rollback_plan".to_owned()
+        }
         ("GET", ["plans", id]) => {
             with("plan_id", id);
             "plan_details".to_owned()
@@ -217,6 +226,15 @@ mod tests {
             shaped(Method::POST, "workflows/stop"),
             Some(("auto_approval_switch".into(), json!({ "on": false })))
         );
+        assert_eq!(
+            shaped(Method::POST, "plans/plan_x/rollback"),
+            Some(("config_rollback_plan".into(), json!({ "plan_id": "plan_x" })))
+        );
+        assert_eq!(
+            shaped(Method::GET, "devices/r1/history"),
+            Some(("object_history".into(), json!({ "device_id": "r1" })))
+        );
+        assert_eq!(shaped(Method::POST, "plans/undo"), Some(("plan_undo".into(), json!({}))));
         assert_eq!(shaped(Method::PUT, "devices/r1"), None);
         assert_eq!(shaped(Method::POST, "plans/plan_x/forge"), None);
     }

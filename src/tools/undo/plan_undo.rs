@@ -114,6 +114,7 @@ impl Tool for PlanUndo {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let (meant, not_reversed) = cx.view(|views| sorted(cx, &views.state, &params))?;
         let environment = one_environment(&meant)?;
+        meant.iter().try_for_each(|plan| reversal::may_change(cx, &plan.plan))?;
         let undoes: Vec<PlanId> = meant.iter().map(|plan| plan.plan.plan_id).collect();
         let waves = reversal::parts(cx, &undoes, environment).await?;
         let parts = || waves.iter().flatten();

@@ -6,7 +6,7 @@ use events::{
     device::Environment,
     ids::{DeviceId, PlanId},
     operation::Operation,
-    plan::{DevicePart, Precheck},
+    plan::{DevicePart, Plan, Precheck},
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::{
     changes::{invert, plan_risk},
     domain::{device::Device, job::bound_sha256, undo},
     failure::{Code, Failure},
-    tools::context::Cx,
+    tools::{catalog, context::Cx},
 };
 
 /// Routers are read so many at a time.
@@ -128,6 +128,24 @@ pub(super) async fn parts(
         parts.push(of_wave);
     }
     Ok(parts)
+}
+
+/// Who undoes a change may make it, on devices that still allow it.
+///
+/// # Errors
+/// The first rule that says no, by its code; `conflict` when the tool that made the plan is no more.
+pub(super) fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
+    let Some(def) = catalog::find(&original.tool) else {
+        return Err(Failure::new(Code::Conflict, "the tool that made this plan is no more")
+            .hint("plan the state that you want"));
+    };
+    let demand = &def.spec.demand;
+    for part in original.waves.iter().flatten() {
+        let device = cx.view(|views| views.state.device(&part.device_id).cloned())?;
+        cx.principal().admit(demand, &[&device])?;
+        cx.policy().admit_topic(demand, &device)?;
+    }
+    Ok(())
 }
 
 /// Holds operations against a router as it is now.

@@ -19,7 +19,6 @@ use crate::{
     engine::mint,
     failure::{Code, Failure},
     tools::{
-        catalog,
         context::{ANSWER_MARGIN, Cx},
         params::{DeviceRef, Text},
         tool::{Spec, Targets, Tool},
@@ -97,7 +96,7 @@ impl Tool for ConfigRollbackPlan {
         let original = cx
             .view(|views| undo::rolls_back(&views.state, rules, plan_id, at).cloned())
             .map_err(|refusal| explained(refusal.into(), plan_id))?;
-        may_change(cx, &original.plan)?;
+        reversal::may_change(cx, &original.plan)?;
         let waves = reversal::parts(cx, &[plan_id], original.plan.environment).await?;
         let device_count = waves.iter().flatten().count();
         cx.has_a_place_for(plan_id, device_count)?;
@@ -150,21 +149,6 @@ impl Tool for ConfigRollbackPlan {
         let Summary { total, success, .. } = answer.summary;
         format!("{} is {}: {success} of {total} devices undone", answer.plan_id, answer.status.as_str())
     }
-}
-
-/// Who undoes a change may make it, on devices that still allow it.
-fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
-    let Some(def) = catalog::find(&original.tool) else {
-        return Err(Failure::new(Code::Conflict, "the tool that made this plan is no more")
-            .hint("plan the state that you want"));
-    };
-    let demand = &def.spec.demand;
-    for part in original.waves.iter().flatten() {
-        let device = cx.view(|views| views.state.device(&part.device_id).cloned())?;
-        cx.principal().admit(demand, &[&device])?;
-        cx.policy().admit_topic(demand, &device)?;
-    }
-    Ok(())
 }
 
 /// A refusal with the way forward.
