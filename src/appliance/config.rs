@@ -124,6 +124,8 @@ pub struct Approval {
     pub lab: LabApproval,
     /// Plans of high risk need two named approvers. Default false.
     pub two_approvers_for_high_risk: bool,
+    /// The approval of a plan is good for its rollback too, for so many hours after its end (1–168). Default 24.
+    pub rollback_within_hours: u32,
 }
 
 impl Default for Approval {
@@ -133,6 +135,7 @@ impl Default for Approval {
             start_within_minutes: 15,
             lab: LabApproval::Person,
             two_approvers_for_high_risk: false,
+            rollback_within_hours: 24,
         }
     }
 }
@@ -267,6 +270,7 @@ impl Config {
         let own = [
             ("approval.wait_hours", self.approval.wait_hours, 1, 168),
             ("approval.start_within_minutes", self.approval.start_within_minutes, 1, 1440),
+            ("approval.rollback_within_hours", self.approval.rollback_within_hours, 1, 168),
             ("store.cache_mib", self.store.cache_mib, 8, 1024),
             ("routers.connect_timeout_ms", self.routers.connect_timeout_ms, 100, 60_000),
         ];
@@ -385,6 +389,7 @@ impl Config {
             two_approvers_for_high_risk: self.approval.two_approvers_for_high_risk,
             // Looked at when the configuration was read: what is wrong never gets here.
             workflows: workflows::resolve(&self.workflows).unwrap_or_default(),
+            rollback_within_s: i64::from(self.approval.rollback_within_hours) * 3600,
         }
     }
 

@@ -21,6 +21,7 @@ pub mod firewall_filter;
 pub mod guard;
 pub mod guard_route;
 pub mod identity;
+pub mod invert;
 pub mod ip_address;
 pub mod ntp;
 pub mod play;

@@ -67,7 +67,11 @@ pub(in crate::changes) mod laws {
 
     use super::*;
     use crate::{
-        changes::record::{Menu, is_dynamic, place_of},
+        changes::{
+            invert::first_misfit,
+            record::{Menu, is_dynamic, place_of},
+        },
+        domain::invert::reversed,
         routeros::value::is_off,
     };
 
@@ -95,6 +99,43 @@ pub(in crate::changes) mod laws {
             assert_fits(&now, &operation.expect_before, "after the undo", operation);
         }
         assert_eq!(plain(menu, &now), plain(menu, rows), "not as it was\n{operations:#?}");
+        // The same by operations of their own, and the way there once more by what reverses those.
+        let there = states.last().unwrap();
+        let made: Vec<_> =
+            operations.iter().cloned().enumerate().map(|(n, o)| (o, format!("*A00{n}"))).collect();
+        let (now, made) = reversed_all(there, &made, "C");
+        assert_eq!(plain(menu, &now), plain(menu, rows), "not as it was\n{made:#?}");
+        let (now, made) = reversed_all(&now, &made, "D");
+        assert_eq!(plain(menu, &now), plain(menu, there), "not there again\n{made:#?}");
+    }
+
+    /// Plays what reverses operations, each of which is held against the records on the way; answers with the records, and
+    /// with what was played, each with the id that it would add under.
+    ///
+    /// # Panics
+    /// When the records do not fit what reverses the operations.
+    pub fn reversed_all(
+        rows: &[Row],
+        made: &[(Operation, String)],
+        ids: &str,
+    ) -> (Vec<Row>, Vec<(Operation, String)>) {
+        let back = reversed(made.iter().map(|(o, added)| (o, Some(added.as_str())))).unwrap();
+        if back.is_empty() {
+            return (rows.to_vec(), Vec::new());
+        }
+        let read = BTreeMap::from([(back[0].expect_before.menu.clone(), rows.to_vec())]);
+        assert_eq!(first_misfit(&back, &read), None, "{rows:#?}");
+        let mut now = rows.to_vec();
+        let mut played = Vec::new();
+        for (n, operation) in back.into_iter().enumerate() {
+            let added = format!("*{ids}00{n}");
+            let found =
+                found(&now, &operation.expect_before).map_or(String::new(), |row| id_of(row).to_owned());
+            now = play(&now, &operation.action.on_found(&found), &added);
+            assert_fits(&now, &operation.expect_after, "after what reverses it", &operation);
+            played.push((operation, added));
+        }
+        (now, played)
     }
 
     fn plain<'a>(menu: &Menu, rows: &'a [Row]) -> Vec<BTreeMap<&'a str, &'a str>> {

@@ -105,7 +105,7 @@ impl Client {
                     principal: (**principal).clone(),
                     tool: tool.to_owned(),
                     params,
-                    client: "appliance command line".into(),
+                    client: wire::PRODUCT.into(),
                     cancel: cancel.clone(),
                     progress: None,
                 };

@@ -1,5 +1,6 @@
 //! The command line: arguments in, calls of tools, exit codes out. Data goes to standard output, talk to standard error.
 
+mod blame;
 mod chores;
 mod client;
 #[cfg(feature = "lab")]
@@ -98,7 +99,7 @@ enum Command {
     Call(chores::Call),
     /// List the tools you may use.
     Tools,
-    /// Plans: list, queue, show, approve, reject, start, evidence.
+    /// Plans: list, queue, show, approve, reject, start, roll back, undo, evidence.
     #[command(subcommand)]
     Plan(plan::Plan),
     /// Trusted workflows: list, explain, stop, resume.
@@ -107,6 +108,8 @@ enum Command {
     /// Jobs: list, show, guide, watch, cancel; retry, skip, roll back or resume one that stands.
     #[command(subcommand)]
     Job(job::Job),
+    /// Who made an object of a router what it is: plans, people, agents, newest first.
+    Blame(blame::Blame),
     /// Events: list, tail, export.
     #[command(subcommand)]
     Events(events::Events),
@@ -220,6 +223,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Plan(command) => plan::run(common, command).await,
         Command::Workflow(command) => workflow::run(common, command).await,
         Command::Job(command) => job::run(common, command).await,
+        Command::Blame(args) => blame::run(common, args).await,
         Command::Events(command) => events::run(common, command).await,
         Command::Verify(args) => log::verify(common, args).await,
         Command::Replay(args) => log::replay(common, args).await,

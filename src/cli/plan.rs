@@ -62,6 +62,33 @@ pub(super) enum Plan {
     },
     /// Write everything that happened to a plan, with its proofs, into one file: `verify --evidence` checks it anywhere.
     Evidence(evidence::Make),
+    /// Undo a finished plan now: its approval is good for its undo too, for a day.
+    Rollback {
+        /// `plan_…`
+        plan_id: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Propose one plan that reverses what a session, or an older plan, left; a person approves it.
+    #[command(group = clap::ArgGroup::new("what").required(true))]
+    Undo {
+        /// All that the calls with this correlation id left.
+        #[arg(long, group = "what", value_name = "ID")]
+        correlation: Option<String>,
+        /// What this plan left.
+        #[arg(long, group = "what", value_name = "PLAN")]
+        plan: Option<String>,
+        /// Only devices of this environment.
+        #[arg(long)]
+        environment: Option<String>,
+        /// Make risky operations also where the router cannot keep a timed undo.
+        #[arg(long)]
+        without_dead_man: bool,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// Columns that people read in place of numbers.
@@ -269,6 +296,18 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
         Plan::Start { plan_id, wait } => {
             return job::carry(common, "plan_start", json!({ "plan_id": plan_id }), wait, started).await;
         }
+        Plan::Rollback { plan_id, reason } => return roll_back(common, &plan_id, &reason).await,
+        Plan::Undo { correlation, plan, environment, without_dead_man, reason } => {
+            let mut params = json!({ "reason": reason, "without_dead_man": without_dead_man });
+            let given = [("correlation", correlation), ("plan_id", plan), ("environment", environment)];
+            for (name, value) in given {
+                if let Some(value) = value {
+                    params[name] = value.into();
+                }
+            }
+            let answer = Client::once(common, "plan_undo", params).await?;
+            out::show(common, &answer, undoing)?;
+        }
     }
     Ok(0)
 }
@@ -276,6 +315,54 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
 /// What a started plan answers with.
 fn started(answer: &Value) -> String {
     format!("started as {}\nnext: {}", out::cell(&answer["job_id"]), out::cell(&answer["next_step"]))
+}
+
+/// Undoes a finished plan. 5 when something of it is left.
+async fn roll_back(common: &Common, plan_id: &str, reason: &str) -> Result<u8, Failure> {
+    let params = json!({ "plan_id": plan_id, "reason": reason });
+    let answer = Client::once(common, "config_rollback_plan", params).await?;
+    out::show(common, &answer, |answer| {
+        let mut text = format!(
+            "{plan_id} is {}: {} of {} devices undone by {}",
+            out::cell(&answer["status"]),
+            out::cell(&answer["summary"]["success"]),
+            out::cell(&answer["summary"]["total"]),
+            out::cell(&answer["job_id"]),
+        );
+        let columns = [("device", "device_id"), ("status", "status"), ("reason", "reason")];
+        text.push_str(&format!("\n{}", out::table(&answer["devices"], &columns)));
+        if answer["next_step"] != "none" {
+            text.push_str(&format!("\nnext: {}", out::cell(&answer["next_step"])));
+        }
+        text
+    })?;
+    Ok(if answer["status"] == "rolled_back" { 0 } else { 5 })
+}
+
+/// A plan that reverses others, as a person reads it.
+fn undoing(answer: &Value) -> String {
+    let mut text = format!(
+        "{}  [risk {}]  hash {}\nreverses, newest first:\n",
+        out::cell(&answer["plan_id"]),
+        out::cell(&answer["risk_level"]),
+        out::cell(&answer["plan_hash"]),
+    );
+    for plan in answer["reverses"].as_array().into_iter().flatten() {
+        let [id, what, by] = ["plan_id", "summary", "requested_by"].map(|field| out::cell(&plan[field]));
+        text.push_str(&format!("  {id}  {what}  by {by}\n"));
+    }
+    for plan in answer["not_reversed"].as_array().into_iter().flatten() {
+        let [id, what, why] = ["plan_id", "summary", "why"].map(|field| out::cell(&plan[field]));
+        text.push_str(&format!("  not {id}  {what}: {why}\n"));
+    }
+    for device in answer["devices"].as_array().into_iter().flatten() {
+        text.push_str(&format!("\n  {}\n", out::cell(&device["device_id"])));
+        for line in device["changes"].as_array().into_iter().flatten() {
+            text.push_str(&format!("    {}\n", out::cell(line)));
+        }
+    }
+    text.push_str(&format!("\nnext: {}", out::cell(&answer["next_step"])));
+    text
 }
 
 async fn approve(

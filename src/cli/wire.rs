@@ -29,6 +29,9 @@ impl Drop for Answer {
     }
 }
 
+/// How the command line names itself.
+pub(super) const PRODUCT: &str = concat!("appliance-cli/", env!("CARGO_PKG_VERSION"));
+
 /// Sends a request; a refusal comes back as the failure it is.
 pub(super) async fn open(
     socket: &Path,
@@ -48,6 +51,7 @@ pub(super) async fn open(
         .method(method)
         .uri(path)
         .header("host", "localhost")
+        .header("user-agent", PRODUCT)
         .header("content-type", "application/json");
     if let Some(bearer) = bearer {
         building = building.header("authorization", format!("Bearer {bearer}"));

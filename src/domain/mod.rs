@@ -6,9 +6,11 @@
 pub mod approval;
 pub mod device;
 pub mod gate;
+pub mod invert;
 pub mod job;
 pub mod plan;
 pub mod token;
+pub mod undo;
 pub mod workflow;
 
 #[cfg(test)]
@@ -21,6 +23,8 @@ mod laws;
 mod rules_tests;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod undo_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +89,8 @@ pub struct Rules {
     pub two_approvers_for_high_risk: bool,
     /// Plans that these describe are approved without a person.
     pub workflows: Vec<workflow::Trusted>,
+    /// How long the approval of a plan is good for its undo too, in seconds after its end (24 h).
+    pub rollback_within_s: i64,
 }
 
 impl Default for Rules {
@@ -95,6 +101,7 @@ impl Default for Rules {
             lab_self_approval: false,
             two_approvers_for_high_risk: false,
             workflows: Vec::new(),
+            rollback_within_s: 24 * 3600,
         }
     }
 }

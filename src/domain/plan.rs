@@ -5,7 +5,6 @@ use std::sync::Arc;
 use events::{
     event::Event,
     ids::{JobId, Moment, PlanId},
-    job::JobStatus,
     operation::{Operation, Which},
     plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanProposed, RiskLevel},
     principal::Actor,
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    domain::{Refusal, Rules, State, workflow},
+    domain::{Refusal, Rules, State, undo, workflow},
     failure::Code,
 };
 
@@ -197,6 +196,7 @@ pub(super) fn propose(
     }
     // A policy's word is not taken for it: a trusted workflow must match now.
     let rule = workflow::admit(state, rules, &plan, policy.as_deref(), at)?;
+    undo::admit(state, rules, &plan, policy.as_deref(), at)?;
     let plan_id = plan.plan_id;
     let plan_hash = hash(&plan);
     let high = is_high(&plan);
@@ -284,17 +284,13 @@ pub(super) fn undoing(state: &mut State, plan_id: PlanId, status: PlanStatus) {
     }
 }
 
-/// The same when its job is over; `left` tells whether any of its steps stands on a router.
-pub(super) fn undone(state: &mut State, plan_id: PlanId, job: JobStatus, left: bool) {
+/// The same when its job is over: what is left of them tells where they stand.
+pub(super) fn undone(state: &mut State, plan_id: PlanId, job_id: JobId) {
     for undone in reversed_by(state, plan_id) {
-        change(state, undone, |plan| {
-            let before = plan.before_undo.take().unwrap_or(plan.status);
-            plan.status = match job {
-                JobStatus::Completed => PlanStatus::RolledBack,
-                _ if left => PlanStatus::PartiallyRolledBack,
-                _ => before,
-            };
-        });
+        let Some(plan) = state.plans.get(&undone) else { continue };
+        let before = plan.before_undo.unwrap_or(plan.status);
+        let status = undo::after_reversal(state, undone, job_id, before);
+        change(state, undone, |plan| (plan.status, plan.before_undo) = (status, None));
     }
 }
 

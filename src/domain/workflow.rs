@@ -268,6 +268,9 @@ impl Trusted {
         if devices.len() > usize::try_from(rule.max_devices).unwrap_or(0) {
             why.push(format!("{} devices are more than `max_devices`, {}", devices.len(), rule.max_devices));
         }
+        if !plan.undoes.is_empty() {
+            why.push("it reverses other plans".to_owned());
+        }
         if plan.rollout.without_dead_man {
             why.push("it asks for risky changes without a timed undo".to_owned());
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use futures_util::{Stream, StreamExt as _};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header::USER_AGENT};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use warp::{Filter as _, filters::BoxedFilter, path::FullPath, reply::Response};
@@ -25,11 +25,13 @@ pub(super) fn route(doors: &Doors) -> BoxedFilter<(Response,)> {
         .and(warp::ext::get::<Caller>())
         .and(warp::method())
         .and(warp::path::full())
+        .and(warp::header::headers_cloned())
         .and(warp::query::<BTreeMap<String, String>>().or(warp::any().map(BTreeMap::new)).unify())
         .and(warp::body::stream())
-        .then(|doors: Doors, caller: Caller, method, path: FullPath, query, body| async move {
+        .then(|doors: Doors, caller: Caller, method, path: FullPath, headers, query, body| async move {
             let Ok(Some(principal)) = caller else { return reply::unauthenticated() };
-            match serve(doors, principal, &method, path.as_str(), query, body).await {
+            let client = product(&headers);
+            match serve(doors, principal, client, (&method, path.as_str()), query, body).await {
                 Ok(response) => response,
                 Err(failure) => reply::failure(&failure),
             }
@@ -40,8 +42,8 @@ pub(super) fn route(doors: &Doors) -> BoxedFilter<(Response,)> {
 async fn serve(
     doors: Doors,
     principal: Principal,
-    method: &Method,
-    path: &str,
+    client: String,
+    (method, path): (&Method, &str),
     query: BTreeMap<String, String>,
     body: impl Stream<Item = Result<impl warp::Buf, warp::Error>> + Send,
 ) -> Result<Response, Failure> {
@@ -63,10 +65,16 @@ async fn serve(
     // A client that leaves takes its call back; what changes something is finished all the same.
     let cancel = CancellationToken::new();
     let _left = cancel.clone().drop_guard();
-    let call = Call { principal, tool, params, client: String::new(), cancel, progress: None };
+    let call = Call { principal, tool, params, client, cancel, progress: None };
     let answered = doors.corridor.call(call).await?;
     events::crash::point("door.before_answer");
     Ok(reply::json(StatusCode::OK, &answered.value))
+}
+
+/// The program that calls: the first product of its `User-Agent` (RFC 9110, 10.1.5), empty when it names none.
+fn product(headers: &HeaderMap) -> String {
+    let told = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    told.split_ascii_whitespace().next().unwrap_or_default().to_owned()
 }
 
 /// Every tool as described, by name. Made once a process: schemas never change.
@@ -145,7 +153,16 @@ fn shape(
             with("device_id", id);
             if *what == "test" { "check_connectivity" } else { "device_trust" }.to_owned()
         }
+        ("GET", ["devices", id, "history"]) => {
+            with("device_id", id);
+            "object_history".to_owned()
+        }
         ("GET", ["plans"]) => "plan_list".to_owned(),
+        ("POST", ["plans", "undo"]) => "plan_undo".to_owned(),
+        ("POST", ["plans", id, "rollback"]) => {
+            with("plan_id", id);
+            "config_rollback_plan".to_owned()
+        }
         ("GET", ["plans", id]) => {
             with("plan_id", id);
             "plan_details".to_owned()
@@ -224,6 +241,15 @@ mod tests {
         assert_eq!(shaped(Method::POST, "jobs/job_x/roll-back"), job("job_roll_back"));
         assert_eq!(shaped(Method::GET, "jobs/job_x/guide"), job("job_guide"));
         assert_eq!(shaped(Method::POST, "admin/plans/plan_x/approve"), None);
+        assert_eq!(
+            shaped(Method::POST, "plans/plan_x/rollback"),
+            Some(("config_rollback_plan".into(), json!({ "plan_id": "plan_x" })))
+        );
+        assert_eq!(
+            shaped(Method::GET, "devices/r1/history"),
+            Some(("object_history".into(), json!({ "device_id": "r1" })))
+        );
+        assert_eq!(shaped(Method::POST, "plans/undo"), Some(("plan_undo".into(), json!({}))));
         assert_eq!(shaped(Method::PUT, "devices/r1"), None);
         assert_eq!(shaped(Method::POST, "plans/plan_x/forge"), None);
     }

@@ -92,7 +92,7 @@ impl Handler {
     ) -> Result<Result<crate::tools::tool::Answered, Failure>, ErrorData> {
         let principal = self.principal(cx)?;
         let (progress, sending) = progress_to(cx);
-        let client = String::new();
+        let client = client_of(cx);
         let call = Call { principal, tool: tool.to_owned(), params, client, cancel: cx.ct.clone(), progress };
         let outcome = self.corridor.call(call).await;
         // News is sent before the result.
@@ -101,6 +101,11 @@ impl Handler {
         }
         Ok(outcome)
     }
+}
+
+/// The program that calls, as it names itself: in each request, or once when its session began.
+fn client_of(cx: &Context) -> String {
+    cx.client_info().map_or_else(String::new, |client| format!("{} {}", client.name, client.version))
 }
 
 /// A sink that sends progress notifications in order, and the task that does; it ends when the sink is dropped.

@@ -1,16 +1,21 @@
 //! What tools ask of routers besides whole menus: one record, a count, chosen properties, a command that only looks.
 
-use events::operation::Operation;
+use events::operation::{Operation, Property};
 
 use crate::{
     failure::{Code, Failure},
     routeros::{
         compat::Endpoint,
-        port::{Ask, Reply, Row},
-        resources::Reading,
+        port::{Ask, Priority, Reply, Row},
+        resources::{self, Reading},
         value::Version,
     },
-    tools::{catalog, context::Router, precheck::LOOKS, tool::ToolDef},
+    tools::{
+        catalog,
+        context::{ANSWER_MARGIN, Router},
+        precheck::LOOKS,
+        tool::ToolDef,
+    },
 };
 
 /// The most records of one menu that are read for one answer: routers spend seconds on more.
@@ -170,6 +175,31 @@ impl Router<'_> {
         let row = reply.rows.into_iter().next().unwrap_or_default();
         self.has_plain_id(&row)?;
         Ok(row)
+    }
+
+    /// The records by which the changes of other tools are read back: they declared the menu when they wrote there.
+    ///
+    /// # Errors
+    /// As the router's error says; `device_garbled` when a record is not of this menu.
+    pub(super) async fn read_back(&self, menu: &str, filters: Vec<Property>) -> Result<Vec<Row>, Failure> {
+        let ask = Ask::Print { menu: menu.to_owned(), properties: Vec::new(), filters };
+        let within = self.cx.time_left().saturating_sub(ANSWER_MARGIN);
+        let reading = self.cx.shared.reader.read(self.device_id, ask, Priority::Tool, within);
+        let rows = tokio::select! {
+            read = reading => read.map_err(|error| error.into_failure(self.device_id))?.rows,
+            () = self.cx.cancel.cancelled() => {
+                return Err(Failure::new(Code::Cancelled, "the call was taken back"));
+            }
+        };
+        if rows.iter().any(|row| !resources::looks_right(menu, row)) {
+            return Err(Failure::new(
+                Code::DeviceGarbled,
+                "a record of this router is not of the menu asked for",
+            )
+            .device(self.device_id));
+        }
+        rows.iter().try_for_each(|row| self.has_plain_id(row))?;
+        Ok(rows)
     }
 
     /// A command that only looks. `R`'s menu is the command's path.

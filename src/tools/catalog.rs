@@ -24,6 +24,7 @@ const TOPICS: &[&[ToolDef]] = &[
     tools::wireless::TOOLS,
     tools::config::TOOLS,
     tools::plan::TOOLS,
+    tools::undo::TOOLS,
     tools::audit::TOOLS,
     tools::operator::TOOLS,
 ];
@@ -58,7 +59,8 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
     all().find(|def| def.spec.name == name)
 }
 
-/// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned.
+/// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; one
+/// that reverses plans sends what the tools that made them can send, and reads that back.
 pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
     let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);

@@ -446,10 +446,10 @@ impl Cx {
     }
 
     /// A rollout outlives the client that starts it, so it needs an appliance that does (DECISIONS: jobs on routers, 4).
-    fn has_a_place_for(&self, plan_id: PlanId) -> Result<(), Failure> {
-        let devices = self.view(|views| {
-            views.state.plans.get(&plan_id).map_or(0, |plan| plan.plan.waves.iter().flatten().count())
-        });
+    ///
+    /// # Errors
+    /// `conflict` for several devices where nobody serves.
+    pub(super) fn has_a_place_for(&self, plan_id: PlanId, devices: usize) -> Result<(), Failure> {
         if devices < 2 || !self.shared.alone.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -470,7 +470,10 @@ impl Cx {
         steps: usize,
         approval_token: Option<&str>,
     ) -> Result<JobId, Failure> {
-        self.has_a_place_for(plan_id)?;
+        let devices = self.view(|views| {
+            views.state.plans.get(&plan_id).map_or(0, |plan| plan.plan.waves.iter().flatten().count())
+        });
+        self.has_a_place_for(plan_id, devices)?;
         let job_id = mint!(JobId);
         let step_ids = (0..steps).map(|_| mint!(StepId)).collect();
         let approval_token_sha256 = approval_token.map(|token| hex(&Sha256::digest(token.as_bytes())));

@@ -40,4 +40,5 @@ pub mod route;
 pub mod system;
 pub mod tool;
 mod topic;
+pub mod undo;
 pub mod wireless;

@@ -38,6 +38,7 @@ mod stores;
 mod stuck;
 mod terminal;
 mod topics;
+mod undo;
 mod untrusted;
 mod writes;
 

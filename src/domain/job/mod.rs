@@ -339,11 +339,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
             });
             if e.status.is_over() {
                 state.leases.retain(|_, holder| *holder != e.job_id);
-                let left = state
-                    .jobs
-                    .get(&e.job_id)
-                    .is_some_and(|job| job.steps.iter().any(|step| step.status == StepStatus::Applied));
-                plan::undone(state, e.plan_id, e.status, left);
+                plan::undone(state, e.plan_id, e.job_id);
             }
             plan::change(state, e.plan_id, |plan| {
                 plan.status = plan_status_of(e.status);

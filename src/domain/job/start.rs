@@ -15,7 +15,7 @@ use crate::{
         device::Device,
         job::still_that_box,
         plan::{self, PlanState, PlanStatus, hex},
-        workflow,
+        undo, workflow,
     },
     failure::Code,
 };
@@ -51,6 +51,7 @@ pub fn start(
     }
     workflow::still_trusted(state, plan)?;
     token_fits(plan, actor, approval_token_sha256)?;
+    undo::exact(state, &plan.plan)?;
     devices_fit(state, &plan.plan)?;
     let mut ids = step_ids.iter();
     let mut steps = Vec::new();

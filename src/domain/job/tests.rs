@@ -9,7 +9,7 @@ use events::{
     ids::WaveNo,
     job::{Direction, JobStatus, StepSettled, StepStatus},
     operation::Action,
-    plan::{DeadMan, GatePolicy, Origin, Plan, Rollout, Rung},
+    plan::{DeadMan, DevicePart, GatePolicy, Origin, Plan, Rollout, Rung},
     principal::{Actor, Door, Role},
 };
 
@@ -17,10 +17,11 @@ use crate::{
     domain::{
         Command,
         job::{JobState, Need, Waits, directions, next},
-        plan::PlanStatus,
+        plan::{PlanStatus, hash},
         testing::{
             Given, NOON, actor, added, agent, alice, device_id, dns_plan, given, job_id, plan_id, step_id,
         },
+        undo::reversal,
     },
     failure::Code,
 };
@@ -517,28 +518,54 @@ fn a_plan_that_reverses_another_moves_it_along_and_goes_past_a_failing_device() 
         assert!(judge(&mut given, wave, devices, 5));
     }
     given.when(&agent(), status_of(1, JobStatus::Completed));
-    let mut undo = dns_plan(2, Environment::Lab, &["r1", "r2", "r3"]);
+    let mut undo = dns_plan(2, Environment::Lab, &["r1"]);
+    let part = undo.waves[0][0].clone();
+    let waves = reversal(&given.state, &[plan_id(1)]).unwrap().into_iter();
+    let parts = |wave: Vec<_>| {
+        let part = |(device_id, operations)| DevicePart { device_id, operations, ..part.clone() };
+        wave.into_iter().map(part).collect()
+    };
+    undo.waves = waves.map(parts).collect();
     undo.undoes = vec![plan_id(1)];
-    propose_and_start(&mut given, undo, 2);
+    let plan_hash = hash(&undo);
+    let propose = Command::ProposePlan {
+        plan: Box::new(undo),
+        approval_token_sha256: "t".into(),
+        policy: None,
+        origin: Origin::default(),
+    };
+    given.when(&agent(), propose);
+    let (plan_id_2, comment) = (plan_id(2), String::new());
+    let approve = Command::ApprovePlan { plan_id: plan_id_2, plan_hash, comment, personal: true };
+    given.when(&alice(), approve);
+    let start = Command::StartJob {
+        plan_id: plan_id_2,
+        job_id: job_id(2),
+        step_ids: (1..=3).map(|n| step_id(100 + n)).collect(),
+        approval_token_sha256: Some("t".into()),
+    };
+    given.when(&agent(), start);
+    given.when(&agent(), status_of(2, JobStatus::Running));
     assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::RollingBack);
-    let of = |n: u128, status| {
+    let of = |n: u128, name: &str, status| {
         Command::SettleStep(StepSettled {
             job_id: job_id(2),
             step_id: step_id(100 + n),
-            device_id: device_id(&format!("r{n}")),
+            device_id: device_id(name),
             status,
             code: None,
             detail: String::new(),
             observed: vec![],
         })
     };
-    for (n, status) in [(1, StepStatus::Applied), (2, StepStatus::Refused), (3, StepStatus::Applied)] {
+    let (refused, applied) = (StepStatus::Refused, StepStatus::Applied);
+    for (n, name, status) in [(1, "r2", refused), (2, "r3", applied), (3, "r1", applied)] {
         let (job_id, step_id) = (job_id(2), step_id(100 + n));
         given.when(
             &agent(),
             Command::BeginStep { job_id, step_id, undo: false, operation_sha256: "h".into() },
         );
-        given.when(&agent(), of(n, status));
+        given.when(&agent(), of(n, name, status));
     }
     let second = &given.state.jobs[&job_id(2)];
     let needs = next(second, &given.state.plans[&plan_id(2)].plan, NOON, &BTreeSet::new());

@@ -37,7 +37,7 @@ use crate::tools::tool::ToolDef;
 /// Chores that change who and what is known.
 const ADMIN: &[Role] = &[Role::Admin];
 /// Chores of whoever operates.
-const OPERATORS: &[Role] = &[Role::OpsRw, Role::Admin];
+pub(super) const OPERATORS: &[Role] = &[Role::OpsRw, Role::Admin];
 /// Whoever may be asked about a plan; the rules say who may answer.
 const APPROVAL: &[Role] = &[Role::OpsRw, Role::Admin, Role::Approver];
 /// Everybody who looks at plans.

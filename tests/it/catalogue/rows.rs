@@ -316,6 +316,18 @@ pub const ROWS: &[Row] = &[
         .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
     Row::of("job_status", |stage| json!({ "job_id": stage.changed()["job_id"] }))
         .refuses(|_, given| own_ids("job_id", given, "unknown_job")),
+    Row::of(
+        "config_rollback_plan",
+        |stage| json!({ "plan_id": stage.changed()["plan_id"], "reason": "not wanted" }),
+    )
+    .refuses(|_, given| own_ids("plan_id", given, "unknown_plan")),
+    Row::of("object_history", |stage| stage.with(json!({ "path": "/ip/dns" }))).refuses(|_, _| {
+        vec![
+            (json!({ "path": "../etc" }), "invalid_params"),
+            (json!({ "id": "ether1" }), "invalid_params"),
+            (json!({ "match": "comment" }), "invalid_params"),
+        ]
+    }),
     Row::of("audit_events", |stage| stage.with(json!({ "limit": 20 })))
         .refuses(|_, _| vec![(json!({ "from": "yesterday" }), "invalid_params")]),
     Row::of("job_cancel", running).refuses(|_, given| own_ids("job_id", given, "unknown_job")),

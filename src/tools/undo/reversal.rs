@@ -1,0 +1,172 @@
+//! What plans that reverse others have in common: computed from what those left, held against the routers as they are now.
+
+use std::collections::BTreeMap;
+
+use events::{
+    device::Environment,
+    ids::{DeviceId, PlanId},
+    operation::Operation,
+    plan::{DevicePart, Plan, Precheck},
+};
+use futures_util::StreamExt as _;
+use serde_json::json;
+
+use crate::{
+    changes::{invert, plan_risk},
+    domain::{device::Device, job::bound_sha256, undo},
+    failure::{Code, Failure},
+    tools::{catalog, context::Cx},
+};
+
+/// Routers are read so many at a time.
+const AT_ONCE: usize = 8;
+
+/// What a look at a router showed.
+enum Look {
+    /// As the plans left it.
+    AsLeft,
+    /// Somebody changed the menu since.
+    Changed(String),
+    /// It cannot be read now.
+    Unread(Failure),
+}
+
+/// The parts of a plan that reverses others (the newest first), wave by wave. A router that cannot be read stays among
+/// them: the job goes on past it, and the plan is not wholly rolled back then.
+///
+/// # Errors
+/// As [`undo::reversal`]; `plan_stale` with the list of routers that are not as the plans left them; `device_in_job`.
+pub(super) async fn parts(
+    cx: &Cx,
+    undoes: &[PlanId],
+    environment: Environment,
+) -> Result<Vec<Vec<DevicePart>>, Failure> {
+    let (waves, devices) = cx.view(|views| {
+        let waves = undo::reversal(&views.state, undoes)?;
+        let mut devices: BTreeMap<DeviceId, Device> = BTreeMap::new();
+        for (device_id, _) in waves.iter().flatten() {
+            let device = views.state.device(device_id)?;
+            if let Some(holder) = views.state.leases.get(device_id) {
+                return Err(Failure::new(
+                    Code::DeviceInJob,
+                    format!("device `{device_id}` is held by {holder}"),
+                )
+                .details(json!({ "job_id": holder }))
+                .device(device_id));
+            }
+            devices.insert(device_id.clone(), device.clone());
+        }
+        Ok::<_, Failure>((waves, devices))
+    })?;
+    let wanted: Vec<(DeviceId, Vec<Operation>)> = waves.iter().flatten().cloned().collect();
+    let total = f64::from(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
+    let looking = wanted.into_iter().map(|(id, operations)| async move {
+        let look = look(cx, &id, &operations).await;
+        (id, look)
+    });
+    let mut looking = futures_util::stream::iter(looking).buffered(AT_ONCE);
+    let mut looks: BTreeMap<DeviceId, Look> = BTreeMap::new();
+    while let Some((device_id, look)) = looking.next().await {
+        looks.insert(device_id, look?);
+        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand devices")]
+        cx.progress(looks.len() as f64, Some(total), "looked at the routers as they are now");
+    }
+    drop(looking);
+    let changed: Vec<_> = looks
+        .iter()
+        .filter_map(|(id, look)| match look {
+            Look::Changed(menu) => Some(json!({ "device_id": id, "menu": menu })),
+            _ => None,
+        })
+        .collect();
+    if let Some(first) = looks.iter().find_map(|(id, look)| matches!(look, Look::Changed(_)).then_some(id)) {
+        return Err(Failure::new(
+            Code::PlanStale,
+            format!(
+                "{} of {} devices are not as they were left, `{first}` for one: nothing is undone blindly",
+                changed.len(),
+                looks.len()
+            ),
+        )
+        .hint("object_history tells who changed what; undo the newer change first, or plan the state that you want")
+        .details(json!({ "devices": changed }))
+        .device(first));
+    }
+    let mut parts = Vec::new();
+    for wave in waves {
+        let mut of_wave = Vec::new();
+        for (device_id, operations) in wave {
+            let Some(device) = devices.get(&device_id) else { continue };
+            let check = match looks.get(&device_id) {
+                Some(Look::Unread(failure)) => Precheck {
+                    check: "reachable".to_owned(),
+                    passed: false,
+                    note: format!("could not be read when this was planned: {}", failure.code),
+                },
+                _ => Precheck {
+                    check: "as_left".to_owned(),
+                    passed: true,
+                    note: "is as the plan left it".to_owned(),
+                },
+            };
+            let high: Vec<String> =
+                operations.iter().filter_map(|operation| operation.risky.clone()).collect();
+            let warnings: Vec<String> = Some(&check)
+                .filter(|check| !check.passed)
+                .map(|check| check.note.clone())
+                .into_iter()
+                .collect();
+            of_wave.push(DevicePart {
+                device_id,
+                operations,
+                risk: plan_risk(environment, &high, &warnings),
+                bound_sha256: bound_sha256(device),
+                checks: vec![check],
+                dead_man: None,
+            });
+        }
+        parts.push(of_wave);
+    }
+    Ok(parts)
+}
+
+/// Who undoes a change may make it, on devices that still allow it.
+///
+/// # Errors
+/// The first rule that says no, by its code; `conflict` when the tool that made the plan is no more.
+pub(super) fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
+    let Some(def) = catalog::find(&original.tool) else {
+        return Err(Failure::new(Code::Conflict, "the tool that made this plan is no more")
+            .hint("plan the state that you want"));
+    };
+    let demand = &def.spec.demand;
+    for part in original.waves.iter().flatten() {
+        let device = cx.view(|views| views.state.device(&part.device_id).cloned())?;
+        cx.principal().admit(demand, &[&device])?;
+        cx.policy().admit_topic(demand, &device)?;
+    }
+    Ok(())
+}
+
+/// Holds operations against a router as it is now.
+async fn look(cx: &Cx, device_id: &DeviceId, operations: &[Operation]) -> Result<Look, Failure> {
+    let router = cx.router(device_id);
+    let mut read = BTreeMap::new();
+    for (menu, filters) in invert::readings(operations) {
+        match router.read_back(&menu, filters).await {
+            Ok(rows) => {
+                read.insert(menu, rows);
+            }
+            Err(failure) => {
+                return match failure.code {
+                    Code::Cancelled | Code::Bug | Code::StorageUnavailable => Err(failure),
+                    _ => Ok(Look::Unread(failure)),
+                };
+            }
+        }
+    }
+    Ok(match invert::first_misfit(operations, &read) {
+        Some(operation) => Look::Changed(operation.expect_before.menu.clone()),
+        None => Look::AsLeft,
+    })
+}
