@@ -10,7 +10,7 @@ use crate::{
         resources::Reading,
         value::Version,
     },
-    tools::{catalog, context::Router, precheck::LOOKS, tool::ToolDef},
+    tools::{catalog, context::Router, dead_man, precheck::LOOKS, tool::ToolDef},
 };
 
 /// The most records of one menu that are read for one answer: routers spend seconds on more.
@@ -20,7 +20,7 @@ pub(super) const RECORDS_MAX: u64 = 20_000;
 pub(super) fn declared(tool: &str, what: &str, covered: impl Fn(&Endpoint) -> bool) -> Result<(), Failure> {
     let sends = |def: &ToolDef| {
         let looks = LOOKS.iter().filter(|_| def.spec.shaped);
-        def.uses.iter().chain(looks).any(&covered)
+        def.uses.iter().chain(looks).chain(&dead_man::USES).any(&covered)
     };
     if !cfg!(debug_assertions) || catalog::find(tool).is_none_or(sends) {
         return Ok(());
