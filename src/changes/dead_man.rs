@@ -24,7 +24,7 @@ pub const JOBS: &str = "/system/script/job";
 /// Names of entries begin so: people find ours by it.
 pub const NAME_PREFIX: &str = "appliance-undo-";
 /// Policies of an entry: what its script needs, no more.
-pub const ENTRY_POLICY: &str = "read,write,policy,test";
+pub const ENTRY_POLICY: &str = "read,write,policy";
 
 /// The longest script that is armed, in bytes: half of what RouterOS keeps in one property by its older manuals.
 pub const SCRIPT_BYTES_MAX: usize = 30_000;

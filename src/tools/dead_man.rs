@@ -7,7 +7,7 @@ use events::{
 };
 
 use crate::{
-    changes::dead_man::{DeadManChoice, armed, rung, seconds},
+    changes::dead_man::{DeadManChoice, armed, inverse, rung, seconds},
     domain::device::Device,
     engine::clock,
     failure::{Code, Failure},
@@ -49,6 +49,10 @@ pub(super) async fn dead_man(
 ) -> Result<DeadManChoice, Failure> {
     if operations.iter().all(|operation| operation.risky.is_none()) {
         return Ok(DeadManChoice::NotNeeded);
+    }
+    // What has no script needs no reading.
+    if let Err(why) = inverse(operations) {
+        return Ok(DeadManChoice::None { why });
     }
     let mode = if_any(router.read::<DeviceMode>().await)?;
     let policies = own_policies(router, device).await?;
