@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use crate::faults::{Fault, Injection};
 use crate::fleet::Router;
 use crate::rest::route::{decode, pairs};
+use crate::vitals::Vitals;
 
 const BODY_MAX: usize = 16 << 20; // a planted table of 100,000 rows
 const ROWS_MAX: usize = 1_000_000; // far above any router, still in memory
@@ -61,22 +62,46 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
     let missing = || (StatusCode::NOT_FOUND, "not found".to_owned());
     let (name, action) = match words.as_slice() {
         ["boxes"] if method == Method::GET => return Ok(routers.iter().map(describe).collect()),
+        ["truth"] if method == Method::GET => {
+            let menu = asked(query, "path").ok_or_else(|| wrong("path is missing"))?;
+            return Ok(of_all(routers, |router| router.read(&menu).into_iter().map(Value::Object).collect()));
+        }
+        ["ways"] if method == Method::GET => return Ok(of_all(routers, way)),
+        ["writes"] if method == Method::GET => return writes(routers, query),
         ["boxes", name, action] => (*name, *action),
         _ => return Err(missing()),
     };
     let router = routers.iter().find(|router| router.name() == name).ok_or_else(missing)?;
-    let wrong = |text: &str| (StatusCode::BAD_REQUEST, text.to_owned());
     match (method.as_str(), action) {
         ("GET", "journal") => {
             serde_json::to_value(router.journal()).map_err(|error| wrong(&error.to_string()))
         }
         ("GET", "menu") => {
-            let pairs = pairs(query);
-            let menu = pairs.iter().find(|(key, _)| key == "path").ok_or_else(|| wrong("path is missing"))?;
-            Ok(router.read(&menu.1).into_iter().map(Value::Object).collect())
+            let menu = asked(query, "path").ok_or_else(|| wrong("path is missing"))?;
+            Ok(router.read(&menu).into_iter().map(Value::Object).collect())
         }
         ("POST", "fault") => {
             router.inject(injection(body).ok_or_else(|| wrong("no such fault"))?);
+            Ok(json!({}))
+        }
+        ("POST", "cut") => {
+            router.cut_link(body["ms"].as_u64().map(Duration::from_millis));
+            Ok(way(router))
+        }
+        ("POST", "mend") => {
+            router.mend_link();
+            Ok(way(router))
+        }
+        ("POST", "vitals") => {
+            let mut vitals = router.vitals();
+            vitals
+                .tamper(body.as_object().ok_or_else(|| wrong("an object is wanted"))?)
+                .map_err(|text| wrong(&text))?;
+            router.set_vitals(vitals).map_err(|text| wrong(&text))?;
+            Ok(json!({}))
+        }
+        ("DELETE", "vitals") => {
+            router.set_vitals(Vitals::default()).map_err(|text| wrong(&text))?;
             Ok(json!({}))
         }
         ("DELETE", "faults") => {
@@ -146,10 +171,47 @@ pub fn describe(router: &Router) -> Value {
 /// Whether the managing client still gets in: a new connection, a standing one.
 fn way(router: &Router) -> Value {
     let (connects, stands) = router.reachable();
-    json!({ "management": router.management().to_string(), "connects": connects, "stands": stands })
+    json!({
+        "management": router.management().to_string(),
+        "connects": connects,
+        "stands": stands,
+        "cut": router.link_is_dead(),
+    })
 }
 
-/// `{"fault": NAME, …, "method"?, "path_prefix"?, "times"?}`.
+/// The same question to every box, by name.
+fn of_all(routers: &[Router], ask: impl Fn(&Router) -> Value) -> Value {
+    Value::Object(routers.iter().map(|router| (router.name().to_owned(), ask(router))).collect())
+}
+
+/// Every request that changed a box, over the whole fleet in the order of arrival.
+fn writes(routers: &[Router], query: &str) -> Answered {
+    let since = match asked(query, "since") {
+        Some(text) => text.parse().map_err(|_| wrong("since is no number"))?,
+        None => 0,
+    };
+    let mut all: Vec<(u64, Value)> = Vec::new();
+    for router in routers {
+        for entry in router.changes_since(since) {
+            let mut told = serde_json::to_value(&entry).map_err(|error| wrong(&error.to_string()))?;
+            told["box"] = json!(router.name());
+            all.push((entry.order, told));
+        }
+    }
+    all.sort_unstable_by_key(|(order, _)| *order);
+    Ok(all.into_iter().map(|(_, told)| told).collect())
+}
+
+fn wrong(text: &str) -> (StatusCode, String) {
+    (StatusCode::BAD_REQUEST, text.to_owned())
+}
+
+/// A parameter of the query.
+fn asked(query: &str, name: &str) -> Option<String> {
+    pairs(query).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// `{"fault": NAME, …, "method"?, "path_prefix"?, "after"?, "times"?}`.
 fn injection(body: &Value) -> Option<Injection> {
     let ms = || Some(Duration::from_millis(body["ms"].as_u64()?));
     let fault = match body["fault"].as_str()? {
@@ -176,6 +238,16 @@ fn injection(body: &Value) -> Option<Injection> {
         "forget_write" => Fault::ForgetWrite,
         "wrong_data_after_boot" => Fault::WrongDataAfterBoot,
         "slow_bytes" => Fault::SlowBytes(ms()?),
+        "link_dies" => Fault::LinkDies {
+            before: body["before"].as_bool().unwrap_or(false),
+            heals_after: body["heals_after_ms"].as_u64().map(Duration::from_millis),
+        },
+        "reboot" => Fault::Reboot(Duration::from_millis(body["down_ms"].as_u64().unwrap_or(1_000))),
+        "degrade" => {
+            let mut vitals = Vitals::default();
+            vitals.tamper(body["vitals"].as_object()?).ok()?;
+            Fault::Degrade(vitals)
+        }
         "change_behind_back_before_read" => Fault::ChangeBehindBackBeforeRead {
             menu: body["menu"].as_str()?.to_owned(),
             props: texts(&body["props"]),
@@ -186,6 +258,7 @@ fn injection(body: &Value) -> Option<Injection> {
         fault,
         method: body["method"].as_str().map(str::to_owned),
         path_prefix: body["path_prefix"].as_str().map(str::to_owned),
+        after: body["after"].as_u64().and_then(|after| u32::try_from(after).ok()).unwrap_or(0),
         times: body["times"].as_u64().and_then(|times| u32::try_from(times).ok()),
     })
 }

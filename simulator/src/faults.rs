@@ -6,6 +6,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::vitals::Vitals;
+
 /// One way to misbehave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -41,6 +43,18 @@ pub enum Fault {
     WrongDataAfterBoot,
     /// Sends the body byte by byte (router time per byte).
     SlowBytes(Duration),
+    /// The link dies at this request, for so much router time or until it is mended. The box lives on, and its
+    /// timers run; what was under way arrives when the link is back.
+    LinkDies {
+        /// Before the request gets through, or after it was carried out and before its answer gets back.
+        before: bool,
+        /// When the link is back.
+        heals_after: Option<Duration>,
+    },
+    /// Carries the request out, then loses its power for so much real time; nobody is told.
+    Reboot(Duration),
+    /// Carries a write out, and from then on its gauges show this.
+    Degrade(Vitals),
     /// Changes a menu behind the client's back right before a read sees it.
     ChangeBehindBackBeforeRead {
         /// The menu, e.g. `/ip/dns`.
@@ -59,13 +73,15 @@ pub struct Injection {
     pub method: Option<String>,
     /// Only requests whose path begins so, e.g. `/rest/ip/dns`.
     pub path_prefix: Option<String>,
+    /// How many requests that fit pass unharmed first.
+    pub after: u32,
     /// How often; without it, always.
     pub times: Option<u32>,
 }
 
 impl From<Fault> for Injection {
     fn from(fault: Fault) -> Self {
-        Injection { fault, method: None, path_prefix: None, times: None }
+        Injection { fault, method: None, path_prefix: None, after: 0, times: None }
     }
 }
 
@@ -74,6 +90,12 @@ impl Injection {
     pub fn on(mut self, method: &str, path_prefix: &str) -> Self {
         self.method = Some(method.to_owned());
         self.path_prefix = Some(path_prefix.to_owned());
+        self
+    }
+
+    /// Lets so many requests that fit pass first.
+    pub fn after(mut self, requests: u32) -> Self {
+        self.after = requests;
         self
     }
 
@@ -97,6 +119,11 @@ impl Fault {
         Injection::from(self).on(method, path_prefix)
     }
 
+    /// Lets so many requests that fit pass first.
+    pub fn after(self, requests: u32) -> Injection {
+        Injection::from(self).after(requests)
+    }
+
     /// Limits how often it happens.
     pub fn times(self, times: u32) -> Injection {
         Injection::from(self).times(times)
@@ -108,6 +135,7 @@ impl Fault {
             Fault::RefuseWrites(_)
             | Fault::YesWithoutChange
             | Fault::ForgetWrite
+            | Fault::Degrade(_)
             | Fault::NoWithChange(_) => write,
             Fault::ChangeBehindBackBeforeRead { menu, .. } => {
                 !write && path.strip_prefix("/rest").is_some_and(|rest| rest.starts_with(menu.as_str()))
@@ -147,7 +175,13 @@ impl Schedule {
     /// The fault this request meets, if any.
     pub fn meet(&self, method: &str, path: &str) -> Option<Fault> {
         let mut injections = self.injections.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = injections.iter().position(|injection| injection.fits(method, path))?;
+        let mut passing = |injection: &mut Injection| {
+            let fits = injection.fits(method, path);
+            let passes = fits && injection.after > 0;
+            injection.after -= u32::from(passes);
+            fits && !passes
+        };
+        let at = injections.iter_mut().position(&mut passing)?;
         let injection = &mut injections[at];
         let fault = injection.fault.clone();
         if let Some(times) = injection.times.as_mut() {
@@ -163,6 +197,19 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nth_write_and_no_other() {
+        let schedule = Schedule::default();
+        let hot = Fault::Degrade(Vitals { cpu_load: Some(97), ..Vitals::default() });
+        schedule.inject(hot.clone().after(2).times(1));
+        let met = |method: &str, path: &str| schedule.meet(method, path);
+        assert_eq!(met("POST", "/rest/ip/dns/set"), None);
+        assert_eq!(met("GET", "/rest/ip/dns"), None, "a read does not count");
+        assert_eq!(met("PUT", "/rest/ip/address"), None);
+        assert_eq!(met("DELETE", "/rest/ip/address/*1"), Some(hot));
+        assert_eq!(met("DELETE", "/rest/ip/address/*1"), None);
+    }
 
     #[test]
     fn a_fault_meets_only_its_own_requests() {

@@ -12,10 +12,12 @@ use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::commands::watch_schedule;
 use crate::faults::Injection;
 use crate::journal::Entry;
 use crate::profile::Profile;
 use crate::router::Device;
+use crate::vitals::{Vitals, has_thermometer};
 use crate::{control, listen};
 
 /// A router user.
@@ -324,6 +326,39 @@ impl Router {
         Some(identity.certificate.clone())
     }
 
+    /// The link to the box dies, for so much router time or until it is mended; its timers run on.
+    pub fn cut_link(&self, heals_after: Option<Duration>) {
+        self.device.cut_link(heals_after);
+    }
+
+    /// The link is there again.
+    pub fn mend_link(&self) {
+        self.device.mend_link();
+    }
+
+    /// Whether somebody cut the link.
+    pub fn link_is_dead(&self) -> bool {
+        self.device.link_is_dead()
+    }
+
+    /// Which gauges were tampered with.
+    pub fn vitals(&self) -> Vitals {
+        self.device.state().vitals.clone()
+    }
+
+    /// Makes gauges show something else, from now on.
+    ///
+    /// # Errors
+    /// A temperature for a box that has no thermometer.
+    pub fn set_vitals(&self, vitals: Vitals) -> Result<(), String> {
+        let mut state = self.device.state();
+        if vitals.temperature.is_some() && !has_thermometer(&mut state) {
+            return Err("this box has no thermometer".to_owned());
+        }
+        state.vitals = vitals;
+        Ok(())
+    }
+
     /// Adds a fault to the schedule.
     pub fn inject(&self, fault: impl Into<Injection>) {
         self.device.faults.inject(fault.into());
@@ -339,6 +374,11 @@ impl Router {
         self.device.journal.entries()
     }
 
+    /// The writes after a place in the journal that changed the box, in order.
+    pub fn changes_since(&self, order: u64) -> Vec<Entry> {
+        self.device.journal.changes_since(order)
+    }
+
     /// A menu as it really is, e.g. `/ip/dns`.
     pub fn read(&self, menu: &str) -> Vec<Map<String, Value>> {
         self.device.read(menu)
@@ -352,7 +392,11 @@ impl Router {
         id_or_none: Option<&str>,
         props: &[(&str, &str)],
     ) -> Result<(), String> {
-        self.device.change_behind_back(menu, id_or_none, props)
+        let done = self.device.change_behind_back(menu, id_or_none, props);
+        if menu == "/system/scheduler" {
+            watch_schedule(&self.device);
+        }
+        done
     }
 
     /// Adds many rows at once from one pattern (`$(n)`, `$(ip BASE)`, `$(net BASE/LENGTH)`, `$(mac)`), past the

@@ -106,6 +106,12 @@ impl Journal {
         }
     }
 
+    /// The writes after a place that changed the box, in order.
+    pub fn changes_since(&self, order: u64) -> Vec<Entry> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.writes.iter().filter(|entry| entry.changed && entry.order > order).cloned().collect()
+    }
+
     /// All entries in order.
     pub fn entries(&self) -> Vec<Entry> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,6 +42,7 @@ mod table;
 mod tls;
 mod values;
 mod views;
+mod vitals;
 mod writes;
 
 pub use demo::demo_fleet;
@@ -49,3 +50,4 @@ pub use faults::{Fault, Injection};
 pub use fleet::{BoxSpec, Fleet, FleetOptions, Router, User};
 pub use journal::Entry;
 pub use profile::Profile;
+pub use vitals::Vitals;

@@ -23,6 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::commands;
 use crate::reach::{Fate, Question};
 use crate::rest::{self, Manner, Reply, Request};
 use crate::router::Device;
@@ -30,7 +31,7 @@ use crate::router::Device;
 const BODY_MAX: usize = 4 << 20; // a script or a file, never more
 const BACKLOG: u32 = 128;
 const REBIND_EVERY: Duration = Duration::from_millis(20);
-const SEND_AGAIN_EVERY: Duration = Duration::from_millis(20); // real time; TCP is slower, tests are not
+pub(crate) const SEND_AGAIN_EVERY: Duration = Duration::from_millis(20); // real time; TCP is slower, tests are not
 
 /// Listens on a loopback address; port 0 is any.
 ///
@@ -86,6 +87,7 @@ pub async fn serve(device: Arc<Device>, mut listener: TcpListener) {
                 };
                 drop(held);
                 device.power_on();
+                commands::watch_schedule(&device);
             }
         }
     }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Simulated RouterOS boxes on loopback.
 #[derive(Debug, Parser)]
-#[command(name = "simulator")]
+#[command(name = "simulator", after_help = CONTROL)]
 struct Args {
     /// How many boxes.
     #[arg(long, default_value_t = 12)]
@@ -38,9 +38,42 @@ struct Args {
     own_addresses: bool,
 }
 
+/// The control API in short; the README says more.
+const CONTROL: &str = "\
+Prints one line of JSON when ready: {\"control\": ADDRESS, \"boxes\": [{\"name\", \"address\", ...}]}.
+
+Control API (JSON over HTTP, loopback only, no login):
+  GET  /boxes                     every box, as in the first line
+  GET  /truth?path=/ip/dns        one menu of every box, by name
+  GET  /writes?since=ORDER        every request that changed a box, in the order of arrival
+  GET  /ways                      whether a client gets in, for every box
+  GET  /boxes/N/menu?path=P       GET /boxes/N/journal      GET /boxes/N/way
+  POST /boxes/N/behind-back       {menu, id?, props} or {menu, id, remove: true}
+  POST /boxes/N/cut               {ms?}: the link dies, the router lives on; POST /boxes/N/mend
+  POST /boxes/N/reboot            {down_ms?}: timer jobs are lost, scheduler entries stay
+  POST /boxes/N/vitals            {cpu-load?, free-memory?, free-hdd-space?, temperature?}; DELETE
+  POST /boxes/N/fault             {fault, method?, path_prefix?, after?, times?, ...}; DELETE /boxes/N/faults
+  POST /boxes/N/restore           POST /boxes/N/seed   POST /boxes/N/plant   POST /boxes/N/change-key";
+
+const FILES_BESIDES_MIN: u64 = 256; // the runtime's own, the control API's connections
+const FILES_PER_BOX: u64 = 5; // it listens, and a client holds a few connections
+
+/// Many boxes need many sockets: asks the system for as many as it gives without asking further.
+fn raise_file_limit(boxes: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = u64::try_from(boxes).unwrap_or(u64::MAX).saturating_mul(FILES_PER_BOX) + FILES_BESIDES_MIN;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(limit.maximum.map_or(wanted, |most| most.min(wanted)));
+        // If it is not given, the socket that is one too many says so.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum });
+    }
+}
+
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let args = Args::parse();
+    raise_file_limit(args.boxes);
     let mut specs = demo_fleet(args.boxes);
     for (spec, at) in specs.iter_mut().zip(0u16..) {
         spec.tls = !args.plain;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::answer::visible;
 use crate::clock::Clock;
+use crate::commands::resume_schedule;
 use crate::faults::Schedule;
 use crate::fleet::{BoxSpec, FleetOptions};
 use crate::journal::Journal;
@@ -57,6 +58,8 @@ pub struct Device {
     pub stopped: watch::Sender<bool>,
     /// Whether a task waits for the next entry of the scheduler.
     pub watching_schedule: AtomicBool,
+    /// Until when the link is dead, milliseconds of router time.
+    cut_until_ms: AtomicU64,
     state: Mutex<State>,
     lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
     identity: Mutex<Option<Arc<Identity>>>,
@@ -102,6 +105,7 @@ impl Device {
             reboots: watch::Sender::new(None),
             stopped: watch::Sender::new(false),
             watching_schedule: AtomicBool::new(false),
+            cut_until_ms: AtomicU64::new(0),
             state: Mutex::new(state),
             lanes: Mutex::default(),
             identity: Mutex::default(),
@@ -166,8 +170,31 @@ impl Device {
         self.client.map_or(peer, |client| SocketAddr::new(IpAddr::V4(client), peer.port()))
     }
 
+    /// The link to the box dies, for so much router time or until it is mended; the box itself lives on.
+    pub fn cut_link(&self, heals_after: Option<Duration>) {
+        let until = heals_after.map(|time| (self.clock.now() + time).as_millis());
+        let until = until.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(u64::MAX);
+        self.cut_until_ms.store(until, Ordering::SeqCst);
+    }
+
+    /// The link is there again.
+    pub fn mend_link(&self) {
+        self.cut_until_ms.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether the link is dead.
+    pub fn link_is_dead(&self) -> bool {
+        match self.cut_until_ms.load(Ordering::SeqCst) {
+            0 => false,
+            until => self.clock.now().as_millis() < u128::from(until),
+        }
+    }
+
     /// What happens to a packet of a client, as [`Device::seen`] has it.
     pub fn fate(&self, client: SocketAddr, question: Question) -> Fate {
+        if self.link_is_dead() {
+            return Fate::Silent;
+        }
         reach::fate(&mut self.state(), client, question)
     }
 
@@ -216,7 +243,11 @@ impl Device {
     /// The power is back.
     pub fn power_on(&self) {
         let now = self.now();
-        self.state().booted = now.since_start;
+        {
+            let mut state = self.state();
+            state.booted = now.since_start;
+            resume_schedule(&mut state, now);
+        }
         self.boots.fetch_add(1, Ordering::SeqCst);
         self.up.send_replace(true);
     }

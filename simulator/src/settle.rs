@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use crate::answer::Refusal;
+use crate::commands::plan_schedule;
 use crate::links::{self, repoint};
 use crate::spec::Menu;
 use crate::state::{Now, State};
 use crate::table::{Record, Table};
-use crate::values::{network_of, parse_time, show_date_time};
+use crate::values::{network_of, parse_date_time, parse_time, show_date_time};
 use crate::writes::Args;
 use crate::{bridging, firewall, radio};
 
@@ -77,6 +78,9 @@ pub fn rewritten(menu: &Menu, row: &mut Record, args: &Args) {
         "/ip/address" if written("address") && !written("network") => {
             row.unset("network");
         }
+        "/system/scheduler" if written("start-time") || written("start-date") => {
+            row.unset("~start_ms");
+        }
         _ => {}
     }
 }
@@ -100,13 +104,17 @@ pub fn complete(state: &mut State, menu: &'static Menu, row: &mut Record, now: N
         "/ip/firewall/address-list" => list_entry(row, now),
         "/system/ntp/client" => ntp_client(state, row, now),
         "/system/ntp/client/servers" => {
+            state
+                .table_mut("/system/ntp/client")
+                .only_mut()
+                .set("~since_ms", now.since_start.as_millis().to_string());
             let resolved = row.text("address").to_owned();
             row.set("resolved-address", resolved);
         }
         "/user/ssh-keys" => ssh_key(state, row)?,
         "/file" => file(row, now),
-        "/system/scheduler" => scheduler(row, now),
-        "/system/script" if row.get("owner").is_none() => row.set("owner", "admin"),
+        "/system/scheduler" => scheduler(state, row, now)?,
+        "/system/script" if row.get("owner").is_none() => row.set("owner", state.acting.clone()),
         _ => {}
     }
     if let Some((_, prefix)) = interface_kind(menu)
@@ -282,21 +290,38 @@ fn file(row: &mut Record, now: Now) {
     }
 }
 
-/// The first run is one interval from now; `commands::schedule` does the running.
-fn scheduler(row: &mut Record, now: Now) {
+/// An entry without a start begins now, so its first turn is one interval away; `commands::schedule` does the running.
+fn scheduler(state: &State, row: &mut Record, now: Now) -> Result<(), Refusal> {
     if row.get("owner").is_none() {
-        row.set("owner", "admin");
+        row.set("owner", state.acting.clone());
     }
-    let next = row.get("interval").and_then(parse_time).filter(|time| !time.is_zero());
-    match next {
-        Some(time) => {
-            row.set("~next_ms", (now.since_start + time).as_millis().to_string());
-            row.set("next-run", show_date_time(now.unix_s + time.as_secs()));
+    if row.get("~start_ms").is_none() {
+        let today = show_date_time(now.unix_s);
+        let (date, time) = today.split_once(' ').unwrap_or((&today, ""));
+        if row.get("start-date").is_none() {
+            row.set("start-date", date.to_owned());
         }
-        None => {
-            row.unset("~next_ms");
+        let given = row.get("start-time").is_some();
+        if !given {
+            row.set("start-time", time.to_owned());
         }
+        let now_ms = i64::try_from(now.since_start.as_millis()).unwrap_or(i64::MAX);
+        let start = match row.text("start-time") {
+            "startup" => now_ms,
+            _ if !given => now_ms,
+            time => {
+                let text = format!("{} {time}", row.text("start-date"));
+                let then = parse_date_time(&text)
+                    .ok_or_else(|| Refusal::bad("invalid value for argument start-time"))?;
+                let seconds = i64::try_from(then).unwrap_or(0) - i64::try_from(now.unix_s).unwrap_or(0);
+                // `unix_s` is cut to seconds, and so is this.
+                (now_ms / 1_000).saturating_add(seconds).saturating_mul(1_000)
+            }
+        };
+        row.set("~start_ms", start.to_string());
     }
+    plan_schedule(row, now);
+    Ok(())
 }
 
 /// After a row was added.

@@ -15,6 +15,7 @@ use crate::seed;
 use crate::spec::Catalogue;
 use crate::table::{Record, Table};
 use crate::values::{show_date_time, show_seconds};
+use crate::vitals::Vitals;
 
 const HISTORY_MAX: usize = 100; // RouterOS forgets older actions
 const LOG_MAX: usize = 1_000; // lines of the memory buffer
@@ -96,8 +97,14 @@ pub struct Session {
 pub struct Job {
     /// Who started it.
     pub owner: String,
+    /// What it may do.
+    pub policies: Vec<String>,
     /// When, router date.
     pub started: String,
+    /// The stored script that it runs, by name.
+    pub script: Option<String>,
+    /// The job that started it.
+    pub parent: Option<u64>,
     /// The task, so that it can be ended.
     pub task: Option<tokio::task::AbortHandle>,
 }
@@ -160,6 +167,10 @@ pub struct State {
     pub way: Option<Way>,
     /// What `reach` found out.
     pub fates: Remembered,
+    /// Who makes the change that is under way.
+    pub acting: String,
+    /// What its gauges show, where they were tampered with.
+    pub vitals: Vitals,
     /// The tables of the day it was unpacked, as far as they were not the factory's.
     unpacked: Tables,
 }
@@ -183,6 +194,8 @@ impl State {
             safe_mode: None,
             way: None,
             fates: Remembered::default(),
+            acting: String::new(),
+            vitals: Vitals::default(),
             unpacked: Tables::new(),
             birth,
         }
@@ -236,6 +249,7 @@ impl State {
         work: impl FnOnce(&mut State) -> Result<(T, Note), Refusal>,
     ) -> Result<T, Refusal> {
         let before = self.tables.clone();
+        self.acting.clone_from(&actor.user);
         match work(self) {
             Err(refusal) => {
                 self.tables = before;

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::forms::shaped;
+use crate::seed::as_raw_byte;
 use crate::spec::{Arg, Kind};
 
 /// The text as it is kept, or the complaint. References are checked elsewhere.
@@ -157,6 +158,34 @@ pub fn show_date_time(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
+/// Reads `2026-09-28 16:48:57` as seconds since 1970.
+pub fn parse_date_time(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once(' ')?;
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let fits = (1970..=9_999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !fits {
+        return None;
+    }
+    // Days-from-civil; the inverse of what is above.
+    let shifted = year - u64::from(month <= 2);
+    let (era, year_of_era) = (shifted / 400, shifted % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn numbers(text: &str, by: char) -> Option<[u64; 3]> {
+    let parts: Vec<u64> = text.split(by).map(str::parse).collect::<Result<_, _>>().ok()?;
+    parts.try_into().ok()
+}
+
 /// Quotes a text for the console.
 pub fn quoted(text: &str) -> Cow<'_, str> {
     let bare = |c: char| {
@@ -174,7 +203,13 @@ pub fn quoted(text: &str) -> Cow<'_, str> {
                 out.push(c);
             }
             '\n' => out.push_str("\\n"),
-            c => out.push(c),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' => out.push_str(&format!("\\{:02X}", u32::from(c))),
+            c => match as_raw_byte(c) {
+                Some(byte) => out.push_str(&format!("\\{byte:02X}")),
+                None => out.push(c),
+            },
         }
     }
     out.push('"');
@@ -201,6 +236,12 @@ mod tests {
         assert_eq!(show_date_time(0), "1970-01-01 00:00:00");
         assert_eq!(show_date_time(1_790_614_137), "2026-09-28 16:48:57");
         assert_eq!(show_date_time(951_782_400), "2000-02-29 00:00:00");
+        for seconds in [0, 951_782_400, 1_790_614_137, 1_709_164_799, 4_102_444_800] {
+            assert_eq!(parse_date_time(&show_date_time(seconds)), Some(seconds));
+        }
+        for wrong in ["2026-09-28", "2026-13-01 00:00:00", "2026-01-01 24:00:00", "sep/28/2026 00:00:00"] {
+            assert_eq!(parse_date_time(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -11,12 +11,16 @@ use crate::table::{Record, parse_id};
 use crate::values::{contains, show_seconds};
 use crate::{bridging, links, radio, routing};
 
+/// How long a time server is listened to before it is believed.
+const SYNC_TAKES: Duration = Duration::from_secs(2);
+
 /// The rows of a menu as a client sees them.
 pub fn rows(state: &mut State, menu: &Menu, now: Now) -> Vec<Arc<Record>> {
     state.expire(now);
     let stored = state.table(menu.path).rows.clone();
     let mut rows = match menu.path {
         "/system/resource" => each(&stored, |row| resource(state, row, now)),
+        "/system/health" => each(&stored, |row| state.vitals.health(row)),
         "/system/clock" => each(&stored, |row| clock(row, now)),
         "/interface" => each(&stored, |row| {
             linked(state, row);
@@ -39,7 +43,7 @@ pub fn rows(state: &mut State, menu: &Menu, now: Now) -> Vec<Arc<Record>> {
         "/system/history" => state.history(),
         "/system/script/job" => jobs(state),
         "/safe-mode" => vec![Arc::new(safe_mode(state))],
-        "/system/script" | "/system/scheduler" => each(&stored, |row| inactivated(state, menu, row)),
+        "/system/script" | "/system/scheduler" => each(&stored, |row| scheduled(state, menu, row, now)),
         _ => stored,
     };
     if !menu.hidden.is_empty() {
@@ -82,6 +86,7 @@ fn resource(state: &State, row: &mut Record, now: Now) {
     row.set("cpu-load", if state.birth.overloaded { "97".to_owned() } else { breath.to_string() });
     let free: u64 = row.text("free-memory").parse().unwrap_or(0);
     row.set("free-memory", (free - breath * 65_536).to_string());
+    state.vitals.resource(row);
 }
 
 fn clock(row: &mut Record, now: Now) {
@@ -147,8 +152,10 @@ fn ntp(state: &mut State, row: &mut Record, now: Now) {
     let servers: Vec<&str> =
         rows.iter().filter(|row| !row.is("disabled")).map(|row| row.text("address")).collect();
     row.set("servers", servers.join(","));
-    let since: u64 = row.get("~since_ms").and_then(|ms| ms.parse().ok()).unwrap_or(0);
-    let settled = since == 0 || now.since_start > Duration::from_millis(since) + Duration::from_secs(2);
+    let since = row.get("~since_ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    // A reboot begins the search anew; a box that nobody touched had days for it.
+    let since = since.into_iter().chain((!state.booted.is_zero()).then_some(state.booted)).max();
+    let settled = since.is_none_or(|since| now.since_start > since + SYNC_TAKES);
     let good = servers.iter().find(|server| answers_ntp(server));
     let status = match good {
         _ if !row.is("enabled") => "stopped",
@@ -229,13 +236,20 @@ fn services(state: &mut State, stored: &[Arc<Record>]) -> Vec<Arc<Record>> {
 
 fn jobs(state: &State) -> Vec<Arc<Record>> {
     let row = |(id, job): (&u64, &crate::state::Job)| {
-        Arc::new(
-            Record::new(*id)
+        Arc::new({
+            let mut row = Record::new(*id)
                 .with("type", "command")
                 .with("owner", job.owner.clone())
                 .with("started", job.started.clone())
-                .with("policy", "read,write,test"),
-        )
+                .with("policy", job.policies.join(","));
+            if let Some(script) = &job.script {
+                row.set("script", script.clone());
+            }
+            if let Some(parent) = job.parent {
+                row.set("parent", format!("*{parent:X}"));
+            }
+            row
+        })
     };
     state.jobs.iter().map(row).collect()
 }
@@ -252,7 +266,13 @@ fn safe_mode(state: &State) -> Record {
     }
 }
 
-fn inactivated(state: &mut State, menu: &Menu, row: &mut Record) {
+fn scheduled(state: &mut State, menu: &Menu, row: &mut Record, now: Now) {
+    if let Some(next) =
+        row.get("~next_ms").and_then(|ms| ms.parse::<u64>().ok()).filter(|_| !row.is("disabled"))
+    {
+        let then = (now.unix_s + next / 1_000).saturating_sub(now.since_start.as_secs());
+        row.set("next-run", crate::values::show_date_time(then));
+    }
     if menu.mode.is_some_and(|feature| !state.mode_allows(feature)) {
         row.set(".about", "inactivated, not allowed by device-mode");
     }

@@ -167,9 +167,18 @@ fn set_rows(
         }
         settle::complete(state, menu, &mut row, now)?;
         refuse_twice(state, menu, &row)?;
-        let was: Args = args.iter().map(|(key, _)| (key.clone(), old.text(key).to_owned())).collect();
+        // What was not set before is unset again where the menu can do that.
+        let (was, unset): (Args, Args) = args
+            .iter()
+            .map(|(key, _)| (key.clone(), old.text(key).to_owned()))
+            .partition(|(key, value)| !value.is_empty() || key == "comment" || !can_unset(menu, key));
         let target = if menu.shape == Shape::One { String::new() } else { format!(" *{id:X}") };
-        note.undo.push_str(&format!("/{path} set{target}{}\n", console_args(&was)));
+        if !was.is_empty() {
+            note.undo.push_str(&format!("/{path} set{target}{}\n", console_args(&was)));
+        }
+        for (key, _) in unset {
+            note.undo.push_str(&format!("/{path} unset{target} {key}\n"));
+        }
         note.redo.push_str(&format!("/{path} set{target}{}\n", console_args(&args)));
         match state.table_mut(menu.path).row_mut(*id) {
             Some(slot) => *slot = row,
@@ -258,6 +267,16 @@ pub fn shift(
     Ok(Note { action: format!("{} moved", noun(menu)), undo: undo.trim_end().to_owned(), redo })
 }
 
+/// Whether a property can be forgotten.
+fn can_unset(menu: &Menu, name: &str) -> bool {
+    let fresh = menu.fresh.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let known =
+        menu.set.iter().find(|arg| arg.name == name).is_some_and(|arg| {
+            !arg.required && arg.kind != Kind::Bool && !matches!(name, "name" | "log-prefix")
+        });
+    known && fresh.is_none_or(str::is_empty) && menu.command("unset").is_some()
+}
+
 /// Forgets a property of records.
 ///
 /// Only what may be absent can be forgotten: not what an `add` needs, not what has a default other than nothing,
@@ -280,13 +299,7 @@ fn unset_in(
     now: Now,
 ) -> Result<Note, Refusal> {
     let fresh = menu.fresh.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-    let known = menu.set.iter().find(|arg| arg.name == name).filter(|arg| {
-        !arg.required
-            && arg.kind != Kind::Bool
-            && !matches!(name, "name" | "log-prefix")
-            && fresh.is_none_or(str::is_empty)
-    });
-    if known.is_none() {
+    if !can_unset(menu, name) {
         return Err(Refusal::bad("input does not match any value of value-name"));
     }
     let path = console_path(menu);

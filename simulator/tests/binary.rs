@@ -82,12 +82,65 @@ fn a_fleet_in_its_own_process() {
     assert_eq!(control(address, "GET", &at("menu?path=/interface"), &json!({}))[0]["disabled"], "true");
     assert_eq!(control(address, "POST", &at("restore"), &json!({}))["connects"], true);
     assert_eq!(control(address, "GET", &at("menu?path=/ip/pool"), &json!({})).as_array().unwrap().len(), 1);
+    whole_fleet(address, &boxes);
     let journal = control(address, "GET", &format!("/boxes/{name}/journal"), &json!({}));
-    assert_eq!(journal.as_array().unwrap().len(), 2);
+    assert!(journal.as_array().unwrap().iter().any(|entry| entry["status"] == 502));
     control(address, "POST", &format!("/boxes/{name}/reboot"), &json!({"down_ms": 50}));
     let ended = Command::new("kill").arg(child.0.id().to_string()).status().unwrap();
     assert!(ended.success());
     assert!(child.0.wait().unwrap().success(), "ends cleanly when asked to");
+}
+
+/// What is asked of all boxes at once, and what is done to one of them while it runs.
+fn whole_fleet(address: SocketAddr, boxes: &Value) {
+    let names: Vec<&str> =
+        boxes.as_array().unwrap().iter().map(|told| told["name"].as_str().unwrap()).collect();
+    let (first, second) = (names[0], names[1]);
+    let truth = control(address, "GET", "/truth?path=/system/identity", &json!({}));
+    assert_eq!(truth.as_object().unwrap().keys().collect::<Vec<_>>(), names);
+    assert_eq!(truth[second][0]["name"], second);
+    let client = |at: usize| support::Client {
+        address: boxes[at]["address"].as_str().unwrap().parse().unwrap(),
+        login: "admin:admin-secret".into(),
+    };
+    let json = "Content-Type: application/json\r\n";
+    let set = |at: usize, server: &str| {
+        let body = json!({ "servers": server }).to_string();
+        client(at).raw("POST", "/rest/ip/dns/set", json, &body).unwrap().status
+    };
+    let before = control(address, "GET", "/writes", &json!({}));
+    let since = before.as_array().unwrap().last().map_or(0, |entry| entry["order"].as_u64().unwrap());
+    assert_eq!((set(1, "1.1.1.1"), set(0, "8.8.8.8"), set(1, "nonsense")), (200, 200, 400));
+    let told = control(address, "GET", &format!("/writes?since={since}"), &json!({}));
+    let told: Vec<(&str, &str)> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["box"].as_str().unwrap(), entry["path"].as_str().unwrap()))
+        .collect();
+    let path = "/rest/ip/dns/set";
+    assert_eq!(
+        told,
+        [(second, path), (first, path)],
+        "in the order of arrival, and only what changed something"
+    );
+    // A link that is cut, seen over the whole fleet.
+    let cut = control(address, "POST", &format!("/boxes/{second}/cut"), &json!({}));
+    assert_eq!((&cut["cut"], &cut["connects"]), (&json!(true), &json!(false)));
+    let ways = control(address, "GET", "/ways", &json!({}));
+    assert_eq!((&ways[first]["stands"], &ways[second]["stands"]), (&json!(true), &json!(false)));
+    assert_eq!(control(address, "POST", &format!("/boxes/{second}/mend"), &json!({}))["connects"], true);
+    // Gauges, and a box that is worse from its next write on.
+    let load = || control(address, "GET", "/truth?path=/system/resource", &json!({}));
+    control(address, "POST", &format!("/boxes/{first}/vitals"), &json!({"cpu-load": 97}));
+    let hot = json!({"fault": "degrade", "vitals": {"cpu-load": 96}, "times": 1});
+    control(address, "POST", &format!("/boxes/{second}/fault"), &hot);
+    assert_eq!(load()[first][0]["cpu-load"], "97");
+    assert_ne!(load()[second][0]["cpu-load"], "96");
+    assert_eq!(set(1, "9.9.9.9"), 200);
+    assert_eq!(load()[second][0]["cpu-load"], "96");
+    control(address, "DELETE", &format!("/boxes/{first}/vitals"), &json!({}));
+    assert_ne!(load()[first][0]["cpu-load"], "97");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ pub async fn execute(device: &Arc<Device>, mut args: Args, actor: &Actor) -> Don
         let changed = device.state().generation() != before;
         return Ok((Answer::Ret(ret), changed));
     }
-    let id = start(device, script, actor);
+    let id = start(device, script, actor, Origin::default());
     Ok((Answer::Ret(format!("*{id:X}")), true))
 }
 
@@ -48,23 +48,46 @@ pub async fn run_script(device: &Arc<Device>, mut args: Args, actor: &Actor) -> 
     Ok((Answer::Done, true))
 }
 
-/// Starts a job and lists it.
-pub fn start(device: &Arc<Device>, script: String, actor: &Actor) -> u64 {
+/// Where a job comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The stored script that it runs, by name.
+    pub script: Option<String>,
+    /// The job that started it.
+    pub parent: Option<u64>,
+}
+
+/// Starts a job and lists it. It lives as long as its script and the power: no connection and no login is asked.
+pub fn start(device: &Arc<Device>, script: String, actor: &Actor, origin: Origin) -> u64 {
     let now = device.now();
+    let console = Console::new(Arc::clone(device), actor.clone());
     let mut state = device.state();
     state.last_job += 1;
     let id = state.last_job;
-    let job = Job { owner: actor.user.clone(), started: show_date_time(now.unix_s), task: None };
+    // What a power cut interrupts begins nothing any more.
+    if !*device.up.borrow() {
+        return id;
+    }
+    let job = Job {
+        owner: actor.user.clone(),
+        policies: actor.policies.clone(),
+        started: show_date_time(now.unix_s),
+        script: origin.script,
+        parent: origin.parent,
+        task: None,
+    };
     state.jobs.insert(id, job);
-    let mut console = Console::new(Arc::clone(device), actor.clone()).of_job(id);
+    let mut console = console.of_job(id);
     let box_ = Arc::clone(device);
     // The task cannot finish before it is listed: it needs the lock we hold.
     let task = tokio::spawn(async move {
         let outcome = console.run(&script).await;
         let now = box_.now();
         let mut state = box_.state();
-        state.jobs.remove(&id);
-        if let Err(fault) = outcome {
+        let listed = state.jobs.remove(&id).is_some();
+        if let Err(fault) = outcome
+            && listed
+        {
             state.log("script,error", &format!("executing script failed: {fault}"), now);
         }
     });

@@ -2,16 +2,20 @@
 //!
 //! The table of them; each family has its own file.
 
+mod check;
 mod console;
 mod export;
 mod expression;
 mod files;
 mod jobs;
+mod menus;
+mod pattern;
 mod probes;
 mod schedule;
 mod script;
 mod small;
 mod traffic;
+mod value;
 
 use std::sync::Arc;
 
@@ -24,7 +28,7 @@ use crate::writes::Args;
 
 pub use jobs::end as end_job;
 pub use probes::answers;
-pub use schedule::watch as watch_schedule;
+pub use schedule::{plan as plan_schedule, resume as resume_schedule, watch as watch_schedule};
 
 /// The answer and whether anything changed.
 pub type Done = Result<(Answer, bool), Refusal>;

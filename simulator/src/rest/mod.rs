@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal};
 use crate::faults::Fault;
+use crate::listen::SEND_AGAIN_EVERY;
 use crate::login;
 use crate::router::Device;
 
@@ -98,7 +99,13 @@ pub async fn answer(device: Arc<Device>, request: Request) -> Reply {
     let user = login::credentials(request.authorization.as_deref());
     let name = user.as_ref().map_or("", |(name, _)| name.as_str());
     let order = device.journal.arrived(name, &request.method, &request.path, &request.query, &request.body);
-    let (mut reply, changed) = meet_faults(&device, &request, user).await;
+    let mut power = device.up.subscribe();
+    let (mut reply, changed) = tokio::select! {
+        biased;
+        // Whatever was under way ends with the power.
+        _ = power.wait_for(|up| !up) => (Reply::gone(Manner::Reset), false),
+        done = meet_faults(&device, &request, user) => done,
+    };
     reply.order = order;
     device.journal.finished(order, reply.status, changed);
     reply
@@ -119,6 +126,12 @@ async fn meet_faults(
         Some(Fault::RefuseByPolicy) => return (Reply::refused(&Refusal::denied()), false),
         Some(Fault::RefuseWrites(text)) => return (Reply::refused(&Refusal::bad(text.clone())), false),
         Some(Fault::YesWithoutChange) => return (Reply::new(200, b"[]".to_vec()), false),
+        Some(Fault::LinkDies { before: true, heals_after }) => {
+            device.cut_link(*heals_after);
+            while device.link_is_dead() {
+                tokio::time::sleep(SEND_AGAIN_EVERY).await;
+            }
+        }
         Some(Fault::WrongDataAfterBoot) => return (wrong_menu(device), false),
         Some(Fault::ChangeBehindBackBeforeRead { menu, props }) => {
             let props: Vec<(&str, &str)> = props.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
@@ -144,6 +157,12 @@ async fn meet_faults(
         }
         Some(Fault::EmptyAnswer) => reply.body.clear(),
         Some(Fault::NoWithChange(text)) => reply = Reply::refused(&Refusal::bad(text)),
+        Some(Fault::LinkDies { before: false, heals_after }) => device.cut_link(heals_after),
+        Some(Fault::Reboot(down_for)) => {
+            device.reboots.send_replace(Some(down_for));
+            reply.manner = Manner::Reset;
+        }
+        Some(Fault::Degrade(vitals)) => device.state().vitals.overlay(&vitals),
         Some(Fault::DropAnswerAfterApply) => reply.manner = Manner::Reset,
         Some(Fault::SlowBytes(each)) => reply.manner = Manner::Slow(each),
         _ => {}

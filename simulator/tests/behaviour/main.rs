@@ -7,13 +7,16 @@ mod support;
 
 mod bridges;
 mod broken;
+mod console;
 mod dhcp;
 mod filters;
+mod gates;
 mod many;
 mod probing;
 mod reaching;
 mod routes;
 mod scripts;
+mod timers;
 mod turns;
 mod verbs;
 mod wireless;

@@ -6,7 +6,7 @@ use simulator::{Profile, Router};
 use crate::support::Client;
 use crate::{one, one_at};
 
-async fn said(client: &Client, script: &str) -> String {
+pub async fn said(client: &Client, script: &str) -> String {
     let answer = client.post("/rest/execute", json!({"script": script, "as-string": "yes"})).await;
     assert_eq!(answer.status, 200);
     answer.json()["ret"].as_str().unwrap().to_owned()
