@@ -460,6 +460,7 @@ mod tests {
                 "workflows.0.kinds",
             ),
             ("[workflows]\nname = \"w\"", "workflows"),
+            ("[rollouts]\ndead_man_seconds = 2", "dead_man_seconds"),
         ] {
             let failure = load(text).unwrap_err();
             assert_eq!(failure.code, Code::InvalidConfig);

@@ -9,6 +9,8 @@ pub mod bridge_port;
 pub mod bridge_settings;
 pub mod comment;
 pub mod dead_man;
+#[cfg(test)]
+mod dead_man_tests;
 pub mod dhcp;
 pub mod dhcp_create;
 #[cfg(test)]

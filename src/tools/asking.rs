@@ -10,12 +10,16 @@ use crate::{
         resources::{self, Reading},
         value::Version,
     },
+<<<<<<< HEAD
     tools::{
         catalog,
         context::{ANSWER_MARGIN, Router},
         precheck::LOOKS,
         tool::ToolDef,
     },
+=======
+    tools::{catalog, context::Router, dead_man, precheck::LOOKS, tool::ToolDef},
+>>>>>>> 1802488e32c01d677ac218986572bc7c92163360
 };
 
 /// The most records of one menu that are read for one answer: routers spend seconds on more.
@@ -25,7 +29,7 @@ pub(super) const RECORDS_MAX: u64 = 20_000;
 pub(super) fn declared(tool: &str, what: &str, covered: impl Fn(&Endpoint) -> bool) -> Result<(), Failure> {
     let sends = |def: &ToolDef| {
         let looks = LOOKS.iter().filter(|_| def.spec.shaped);
-        def.uses.iter().chain(looks).any(&covered)
+        def.uses.iter().chain(looks).chain(&dead_man::USES).any(&covered)
     };
     if !cfg!(debug_assertions) || catalog::find(tool).is_none_or(sends) {
         return Ok(());

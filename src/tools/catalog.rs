@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     routeros::compat::Endpoint,
-    tools::{self, precheck::LOOKS, tool::ToolDef},
+    tools::{self, dead_man, precheck::LOOKS, tool::ToolDef},
 };
 
 /// Every topic's tools, in the order in which they are listed.
@@ -59,15 +59,22 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
     all().find(|def| def.spec.name == name)
 }
 
+<<<<<<< HEAD
 /// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; one
 /// that reverses plans sends what the tools that made them can send, and reads that back.
+=======
+/// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; what
+/// leads to writes can lead to a timed undo as well.
+>>>>>>> 1802488e32c01d677ac218986572bc7c92163360
 pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
     let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);
     let writes = planned.flat_map(|other| other.uses.iter().filter(|endpoint| endpoint.is_write()));
     // What every plan looks at first.
     let looks = LOOKS.iter().filter(|_| def.spec.shaped);
-    def.uses.iter().chain(writes).chain(looks).copied()
+    let changes = topic.is_some() || def.uses.iter().any(Endpoint::is_write);
+    let timed = dead_man::USES.iter().filter(move |_| changes);
+    def.uses.iter().chain(writes).chain(looks).chain(timed).copied()
 }
 
 /// Every older name, with the tool that it means.

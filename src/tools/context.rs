@@ -36,7 +36,7 @@ use crate::{
         text::Untrusted,
     },
     tools::{
-        asking,
+        asking, dead_man,
         following::rests,
         params::DeviceRef,
         rollout::{Rollouts, Shape},
@@ -333,10 +333,11 @@ impl Cx {
     }
 
     /// Carries out a change of one device as a plan: approved by policy where the configuration allows immediate writes,
-    /// else left for a person to approve.
+    /// else left for a person to approve. What is risky is made under a timed undo on the router.
     ///
     /// # Errors
-    /// Refusals of the rules; how the job ended, if not well.
+    /// `unsafe_operation` when it is risky and no timed undo can be armed; refusals of the rules; how the job ended, if
+    /// not well.
     pub async fn change(
         &self,
         device: &Device,
@@ -351,13 +352,20 @@ impl Cx {
         }
         let environment = device.settings.environment;
         let rollback_on_failure = operations.iter().all(|operation| !operation.undo.is_empty());
+        let rollout = Rollout::default();
+        let seconds =
+            dead_man::deadline(self.policy().rollouts.dead_man_seconds, &rollout, operations.len(), 1);
+        let router = self.router(&device.device_id);
+        let choice = dead_man::dead_man(&router, device, &operations, seconds).await?;
+        let (dead_man, _) = dead_man::decide(choice, device, rollout.without_dead_man)?;
+        let rollout = dead_man::watched(dead_man.as_ref());
         let part = DevicePart {
             device_id: device.device_id.clone(),
             operations,
             risk,
             bound_sha256: domain::job::bound_sha256(device),
             checks: Vec::new(),
-            dead_man: None,
+            dead_man,
         };
         let plan = Plan {
             plan_id: mint!(PlanId),
@@ -367,7 +375,7 @@ impl Cx {
             waves: vec![vec![part]],
             // What has no undo (a cache that was emptied) is a plan of its own, and is never rolled back.
             rollback_on_failure,
-            rollout: Rollout::default(),
+            rollout,
             undoes: Vec::new(),
             reason: String::new(),
         };

@@ -2,7 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use events::{checkpoint::Signer, device::Environment, ids::CallId, log::EventLog, principal::Door};
+use events::{
+    checkpoint::Signer,
+    device::Environment,
+    ids::CallId,
+    log::EventLog,
+    operation::Operation,
+    plan::{GatePolicy, Rung},
+    principal::Door,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -90,8 +98,14 @@ fn dns() -> DnsSettings {
 }
 
 async fn changed(cx: &Cx, dry_run: bool) -> Result<Changed, Failure> {
+    changed_by(cx, dry_run, |_| {}).await
+}
+
+/// The same, with something else about its operation.
+async fn changed_by(cx: &Cx, dry_run: bool, but: impl Fn(&mut Operation)) -> Result<Changed, Failure> {
     let device = cx.view(|views| views.state.devices[&device_id("r1")].clone());
-    let operation = set_servers(&dns(), &["9.9.9.9".to_owned()]).unwrap().unwrap();
+    let mut operation = set_servers(&dns(), &["9.9.9.9".to_owned()]).unwrap().unwrap();
+    but(&mut operation);
     cx.change(&device, "set".into(), risk(false, Environment::Lab), vec![operation], dry_run).await
 }
 
@@ -113,6 +127,35 @@ async fn a_dry_run_submits_nothing() {
     let (cx, running) = calling(9, Duration::from_secs(60)).await;
     assert!(matches!(changed(&cx, true).await, Ok(Changed::DryRun(operations)) if operations.len() == 1));
     assert!(cx.view(|views| views.state.plans.is_empty()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_risky_change_that_nothing_on_the_router_would_undo_is_refused() {
+    let (cx, running) = calling(9, Duration::from_secs(60)).await;
+    let failure = changed_by(&cx, false, |operation| {
+        operation.risky = Some("it may cut us off".into());
+        operation.undo.clear();
+    });
+    let failure = failure.await.unwrap_err();
+    assert_eq!(failure.code, Code::UnsafeOperation, "{failure}");
+    assert_eq!(failure.details.unwrap()["field"], "without_dead_man");
+    assert!(cx.view(|views| views.state.plans.is_empty()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_risky_change_is_made_under_a_timed_undo_and_watched() {
+    let wire = Wire::saying(json("200 OK", "{\"mode\":\"home\",\"scheduler\":\"false\"}")).await;
+    let (cx, running) = calling(wire.port, Duration::from_secs(3)).await;
+    let risky = |operation: &mut Operation| operation.risky = Some("it may cut us off".into());
+    let failure = changed_by(&cx, false, risky).await.unwrap_err();
+    assert_eq!(failure.code, Code::DeadlineExceeded, "nobody carries jobs out here: {failure}");
+    let plan = cx.view(|views| views.state.plans.values().next().unwrap().plan.clone());
+    let dead_man = plan.waves[0][0].dead_man.clone().unwrap();
+    assert_eq!((dead_man.rung, dead_man.seconds), (Rung::TimerJob, 120));
+    assert_eq!(plan.rollout.gate, Some(GatePolicy::default()));
+    assert_eq!(plan.rollout.soak_seconds, 0);
     running.stop().await;
 }
 

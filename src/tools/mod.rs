@@ -14,6 +14,7 @@ pub mod config;
 pub mod context;
 #[cfg(test)]
 mod context_tests;
+mod dead_man;
 pub mod dhcp;
 pub mod dns;
 pub mod firewall;

@@ -33,22 +33,26 @@ pub struct Rollouts {
     pub pause_seconds: u32,
     /// How long a batch is watched before the next one, in seconds (0–3600). Default 30.
     pub soak_seconds: u32,
+    /// A router undoes a risky change by itself so many seconds after it was armed, if nobody disarms it (3–3600). More
+    /// operations, more devices and a longer soak time make it later. Default 120.
+    pub dead_man_seconds: u32,
 }
 
 impl Default for Rollouts {
     fn default() -> Self {
-        Self { batch_size: 5, pause_seconds: 60, soak_seconds: 30 }
+        Self { batch_size: 5, pause_seconds: 60, soak_seconds: 30, dead_man_seconds: 120 }
     }
 }
 
 impl Rollouts {
     /// Every key with its value and its bounds.
     #[must_use]
-    pub const fn bounds(&self) -> [(&'static str, u32, u32, u32); 3] {
+    pub const fn bounds(&self) -> [(&'static str, u32, u32, u32); 4] {
         [
             ("rollouts.batch_size", self.batch_size, 1, 50),
             ("rollouts.pause_seconds", self.pause_seconds, 0, 3600),
             ("rollouts.soak_seconds", self.soak_seconds, 0, 3600),
+            ("rollouts.dead_man_seconds", self.dead_man_seconds, 3, 3600),
         ]
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use events::{
     device::Environment,
     ids::{DeviceId, Moment, PlanId},
-    plan::{DevicePart, Plan, Precheck, RiskLevel},
+    plan::{DeadMan, DevicePart, Plan, Precheck, RiskLevel},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use schemars::JsonSchema;
@@ -27,6 +27,7 @@ use crate::{
     tools::{
         asking, catalog,
         context::{Cx, Router},
+        dead_man,
         grouped::{self, Batches, Group},
         listing::is_record_id,
         params::{DeviceRef, List},
@@ -232,10 +233,23 @@ where
         proposed.into_iter().partition(|one| !one.proposal.operations.is_empty());
     let unchanged: Vec<DeviceId> = so_already.into_iter().map(|one| one.device.device_id).collect();
     rollout::fits(&to_do.iter().map(|one| one.proposal.operations.len()).collect::<Vec<_>>())?;
+    let busiest = to_do.iter().map(|one| one.proposal.operations.len()).max().unwrap_or_default();
+    let rollout = shape.rollout(defaults);
+    let seconds = dead_man::deadline(defaults.dead_man_seconds, &rollout, busiest, batch_size);
+    let without_one = shape.without_dead_man();
+    let armed = to_do.into_iter().map(|mut one| async move {
+        let router = cx.router(&one.device.device_id);
+        let choice = dead_man::dead_man(&router, &one.device, &one.proposal.operations, seconds).await?;
+        let (dead_man, without) = dead_man::decide(choice, &one.device, without_one)?;
+        one.proposal.high.extend(without);
+        Ok::<_, Failure>((one, dead_man))
+    });
+    let armed: Vec<(Proposed<M>, Option<DeadMan>)> =
+        futures_util::stream::iter(armed).buffered(AT_ONCE).try_collect().await?;
     let (mut parts, mut shown) = (Vec::new(), Vec::new());
-    for one in to_do {
+    for (one, dead_man) in armed {
         asking::declared_writes(cx.tool(), &one.proposal.operations)?;
-        let (part, planned) = weighed(cx, one, environment);
+        let (part, planned) = weighed(cx, one, dead_man, environment);
         parts.push(part);
         shown.push(planned);
     }
@@ -247,7 +261,7 @@ where
         environment,
         waves: rollout::waves(parts, batch_size),
         rollback_on_failure: shape.rollback_on_failure(),
-        rollout: shape.rollout(defaults),
+        rollout,
         undoes: Vec::new(),
         reason: String::new(),
     };
@@ -286,7 +300,12 @@ pub(super) fn minutes(time: std::time::Duration) -> f64 {
 }
 
 /// A device's part with its risk: the change's own reasons, what the checks warn of, production.
-fn weighed<M>(cx: &Cx, one: Proposed<M>, environment: Environment) -> (DevicePart, Planned<M>) {
+fn weighed<M>(
+    cx: &Cx,
+    one: Proposed<M>,
+    dead_man: Option<DeadMan>,
+    environment: Environment,
+) -> (DevicePart, Planned<M>) {
     let Proposed { device, mut checks, proposal, more } = one;
     let risk_of = |checks: &[Precheck]| {
         let warnings: Vec<String> =
@@ -312,7 +331,7 @@ fn weighed<M>(cx: &Cx, one: Proposed<M>, environment: Environment) -> (DevicePar
         risk,
         bound_sha256: bound_sha256(&device),
         checks,
-        dead_man: None,
+        dead_man,
     };
     (part, planned)
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod catalogue;
 mod cli;
 mod crash;
+mod dead_man;
 mod doors;
 mod evidence;
 mod files;

@@ -1,4 +1,4 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | fuzz | clients | conformance | bench | bless`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | trials | fuzz | clients | conformance | bench | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
@@ -51,6 +51,12 @@ enum Chore {
         #[arg(long, default_value_t = 100_000)]
         forgeries: u32,
     },
+    /// Risky writes after which we are killed, the link dies or the router reboots: routers undo them by themselves.
+    Trials {
+        /// How many, 50 routers at a time.
+        #[arg(long, default_value_t = 500)]
+        trials: u32,
+    },
     /// Answers of routers, their readings, and parameters of tools, fuzzed: each for so long.
     Fuzz {
         /// For each of the targets.
@@ -95,6 +101,11 @@ fn main() -> ExitCode {
                     .done()
             }),
         ]),
+        Chore::Trials { trials } => sections(&[Section::new("timed undos", move || {
+            run::long(&["-p", "appliance", "--test", "it", "dead_man::trials"])
+                .env("APPLIANCE_TRIALS", trials.to_string())
+                .done()
+        })]),
         Chore::Fuzz { seconds } => sections(&[Section::new("fuzzing", move || {
             run::long(&["-p", "appliance", "--lib", "--test", "it", "fuzz_"])
                 .env("APPLIANCE_FUZZ_SECONDS", seconds.to_string())

@@ -36,8 +36,12 @@ pub mod package;
 pub mod pool_users;
 pub mod route;
 pub mod routerboard;
+pub mod scheduler;
+pub mod script_job;
 pub mod system_resource;
+pub mod user;
 pub mod user_active;
+pub mod user_group;
 pub mod vlan;
 pub mod wifi;
 pub mod wireless;
@@ -154,8 +158,12 @@ pub const ALL: &[Kind] = &[
     Kind::of::<pool_users::UsedAddress>(),
     Kind::of::<route::Route>(),
     Kind::of::<routerboard::Routerboard>(),
+    Kind::of::<scheduler::Scheduler>(),
+    Kind::of::<script_job::ScriptJob>(),
     Kind::of::<system_resource::SystemResource>(),
+    Kind::of::<user::RouterUser>(),
     Kind::of::<user_active::ActiveUser>(),
+    Kind::of::<user_group::UserGroup>(),
     Kind::of::<vlan::Vlan>(),
     Kind::of::<wifi::Wifi>(),
     Kind::of::<wifi::WifiChannel>(),
