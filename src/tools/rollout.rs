@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(sizes(1, 5), [1]);
         assert_eq!(sizes(2, 5), [1, 1]);
         assert_eq!(sizes(5, 2), [1, 2, 2]);
-        assert_eq!(sizes(50, 5), [1, 5, 5, 5, 5, 5, 5, 5, 5, 4]);
+        assert_eq!(sizes(50, 5), [1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4]);
         assert_eq!(sizes(3, 1), [1, 1, 1]);
         assert_eq!(waves(vec!['a', 'b', 'c', 'd'], 2), [vec!['a'], vec!['b', 'c'], vec!['d']]);
     }
