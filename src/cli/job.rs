@@ -97,11 +97,30 @@ pub(super) struct Decision {
     wait: bool,
 }
 
+/// Devices that a line names one by one; more are counted by their status.
+const DEVICES_NAMED: usize = 5;
+
+/// How the devices of a job stand.
+fn states(job: &Value) -> Vec<String> {
+    let devices: Vec<&Value> = job["devices"].as_array().into_iter().flatten().collect();
+    if devices.len() <= DEVICES_NAMED {
+        let named = |d: &&Value| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]));
+        return devices.iter().map(named).collect();
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for device in devices {
+        let status = out::cell(&device["status"]);
+        match counts.iter_mut().find(|(other, _)| *other == status) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((status, 1)),
+        }
+    }
+    counts.into_iter().map(|(status, count)| format!("{count} {status}")).collect()
+}
+
 /// A job in one line.
 pub(super) fn line(job: &Value) -> String {
-    let devices = job["devices"].as_array().into_iter().flatten();
-    let states: Vec<String> =
-        devices.map(|d| format!("{} {}", out::cell(&d["device_id"]), out::cell(&d["status"]))).collect();
+    let states = states(job);
     let reason = out::cell(&job["reason"]);
     let why = if reason.is_empty() { String::new() } else { format!("  ({reason})") };
     let waits = out::cell(&job["waits_for"]["say"]);
@@ -113,6 +132,35 @@ pub(super) fn line(job: &Value) -> String {
         out::cell(&job["progress_percent"]),
         states.join(", ")
     )
+}
+
+/// A job in full, as a person reads it.
+fn details(job: &Value) -> String {
+    let mut text = format!("{}\n", line(job));
+    for wave in job["waves"].as_array().into_iter().flatten() {
+        let reasons = out::cell(&wave["reasons"]);
+        let why = if reasons.is_empty() { String::new() } else { format!("  ({reasons})") };
+        text.push_str(&format!(
+            "\nwave {}  {}  {} devices{why}",
+            wave["wave"],
+            out::cell(&wave["status"]),
+            wave["device_count"]
+        ));
+    }
+    let columns = [
+        ("device", "device_id"),
+        ("wave", "wave"),
+        ("status", "status"),
+        ("steps", "steps"),
+        ("applied", "steps_applied"),
+        ("why", "reason"),
+        ("timed undo", "timed_undo"),
+    ];
+    text.push_str(&format!("\n\n{}", out::table(&job["devices"], &columns)));
+    for choice in job["waits_for"]["choices"].as_array().into_iter().flatten() {
+        text.push_str(&format!("\n{}\n    {}", out::cell(&choice["command"]), out::cell(&choice["does"])));
+    }
+    text
 }
 
 /// 0 when all was done, 1 when it failed with nothing left half done, 5 when it stands or went only part of the way.
@@ -342,7 +390,7 @@ pub(super) async fn run(common: &Common, command: Job) -> Result<u8, Failure> {
         }
         Job::Show { job_id } => {
             let job = Client::once(common, "job_status", json!({ "job_id": job_id })).await?;
-            out::show(common, &job, line)?;
+            out::show(common, &job, details)?;
             Ok(0)
         }
         Job::Cancel { job_id, reason } => {
@@ -391,6 +439,15 @@ pub(super) async fn run(common: &Common, command: Job) -> Result<u8, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_devices_are_named_and_many_are_counted() {
+        let device = |n: usize, status: &str| json!({ "device_id": format!("r{n}"), "status": status });
+        let mut job = json!({ "devices": [device(1, "applied"), device(2, "waiting")] });
+        assert_eq!(states(&job), ["r1 applied", "r2 waiting"]);
+        job["devices"] = (0..50).map(|n| device(n, if n < 3 { "applied" } else { "waiting" })).collect();
+        assert_eq!(states(&job), ["3 applied", "47 waiting"]);
+    }
 
     #[test]
     fn exit_codes_follow_the_outcome() {

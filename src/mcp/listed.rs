@@ -56,7 +56,7 @@ fn annotations(def: &ToolDef) -> ToolAnnotations {
 }
 
 /// Parameters of many tools whose names say it all, with the server's instructions: listed without a description.
-const TOLD_ONCE: [&str; 2] = ["device_id", "cursor"];
+const TOLD_ONCE: [&str; 5] = ["device_id", "cursor", "plan_id", "job_id", "approval_token"];
 /// Fields of every answer that was read from a router; the instructions tell them once.
 const READ_FROM_ROUTERS: [&str; 2] = ["transport", "fallback_used"];
 

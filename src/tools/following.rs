@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use events::{ids::JobId, job::JobStatus, plan::Plan};
+use events::{
+    ids::{DeviceId, JobId},
+    job::{JobStatus, StepStatus},
+    plan::Plan,
+};
 
 use crate::{
-    domain::job::JobState,
-    failure::Failure,
+    domain::{self, job::JobState},
+    failure::{Code, Failure},
     projections::Views,
+    routeros::text::Untrusted,
     tools::{
         context::{ANSWER_MARGIN, Cx},
         plan::job_shown::{in_hand, word},
@@ -20,6 +25,13 @@ const SMALL_MOVE: f64 = 0.01;
 /// True when a job moves no more unless a person acts, or a router answers again.
 pub(super) const fn rests(status: JobStatus) -> bool {
     status.is_over() || matches!(status, JobStatus::Stuck | JobStatus::Halted)
+}
+
+/// The appliance stops: what was started is taken up again when it runs.
+pub(super) fn taken_up_later(job_id: JobId, failure: Failure) -> Failure {
+    failure
+        .hint("the job is kept and goes on when the appliance runs again; nothing is sent twice")
+        .details(serde_json::json!({ "job_id": job_id }))
 }
 
 /// What a caller is told of a job.
@@ -37,6 +49,88 @@ fn news(job: &JobState, plan: &Plan) -> News {
 }
 
 impl Cx {
+    /// Waits for a job's end and turns a bad one into a failure.
+    ///
+    /// # Errors
+    /// `device_refused`, `in_doubt`, `step_diverged`, `plan_stale`, `job_failed`, and `deadline_exceeded` when the job goes
+    /// on after the call's time; each with the job's id.
+    pub async fn finish(&self, job_id: JobId, device_id: &DeviceId) -> Result<(), Failure> {
+        let Some(job) = self.settled(job_id).await? else {
+            let plan_id = self.view(|views| views.state.jobs.get(&job_id).map(|job| job.plan_id.to_string()));
+            return Err(Failure::new(
+                Code::DeadlineExceeded,
+                format!("{job_id} goes on: its router has not answered in time"),
+            )
+            .hint("job_status tells where it stands; nothing is sent twice")
+            .details(serde_json::json!({ "job_id": job_id, "plan_id": plan_id }))
+            .device(device_id));
+        };
+        self.ended_well(&job)
+    }
+
+    /// The job once it rests; nothing when the call's time ends before.
+    ///
+    /// # Errors
+    /// When the engine stops.
+    pub(super) async fn settled(&self, job_id: JobId) -> Result<Option<JobState>, Failure> {
+        let settled = self.shared.engine.wait_until(|views| {
+            let job = views.state.jobs.get(&job_id)?;
+            rests(job.status).then(|| job.clone())
+        });
+        let patience = self.time_left().saturating_sub(ANSWER_MARGIN);
+        let settled = tokio::time::timeout(patience, settled).await.ok().transpose();
+        settled.map_err(|failure| taken_up_later(job_id, failure))
+    }
+
+    /// How a job ended, as an answer or a failure.
+    ///
+    /// # Errors
+    /// As [`Cx::finish`].
+    pub(super) fn ended_well(&self, job: &JobState) -> Result<(), Failure> {
+        let job_id = job.job_id;
+        if job.status == JobStatus::Completed {
+            return Ok(());
+        }
+        let fine = [StepStatus::Applied, StepStatus::Waiting, StepStatus::Undone];
+        let step = job.steps.iter().find(|step| !fine.contains(&step.status));
+        let known = step
+            .and_then(|step| step.code.as_deref())
+            .and_then(|word| Code::ALL.iter().copied().find(|code| code.as_str() == word));
+        let stale = self.view(|views| {
+            views
+                .state
+                .plans
+                .get(&job.plan_id)
+                .is_some_and(|plan| plan.status == domain::plan::PlanStatus::Stale)
+        });
+        let code = match (step.map(|step| step.status), known) {
+            _ if stale => Code::PlanStale,
+            (Some(StepStatus::InDoubt | StepStatus::Started), _) => Code::InDoubt,
+            (Some(StepStatus::Diverged), _) => Code::StepDiverged,
+            (_, Some(code)) => code,
+            _ => Code::JobFailed,
+        };
+        let words = step.map(|step| Untrusted::new(&step.detail)).filter(|words| !words.is_empty());
+        let said = match job.status {
+            JobStatus::Failed | JobStatus::RolledBack => "the change was not made",
+            _ => "the change is not done",
+        };
+        let why = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
+        let failure = Failure::new(code, format!("{said}: {job_id} is {}{why}", word(job.status)))
+            .hint("job_status and plan_details tell where it stands")
+            .details(serde_json::json!({
+                "job_id": job_id,
+                "plan_id": job.plan_id,
+                "job_status": job.status,
+                "step_status": step.map(|step| step.status),
+                "routeros": words,
+            }));
+        Err(match step.or(job.steps.first()) {
+            Some(step) => failure.device(&step.layout.device_id),
+            None => failure,
+        })
+    }
+
     /// The job once it rests, told about on the way; nothing when the time ends before: this call's, or a shorter one.
     ///
     /// # Errors
@@ -66,7 +160,8 @@ impl Cx {
                 told = Some(news);
             }
         };
-        tokio::time::timeout(patience, following).await.ok().transpose()
+        let followed = tokio::time::timeout(patience, following).await.ok().transpose();
+        followed.map_err(|failure| taken_up_later(job_id, failure))
     }
 }
 

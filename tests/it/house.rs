@@ -138,7 +138,8 @@ impl House {
             "io.modelcontextprotocol/clientCapabilities": {},
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         });
-        let named = params["name"].as_str().map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
+        let named = params["name"].as_str().or_else(|| params["uri"].as_str());
+        let named = named.map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let head = format!(
             "POST /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\n\

@@ -83,9 +83,8 @@ fn a_router_that_gets_worse_halts_the_rollout_and_everything_is_undone() {
     assert!(wave["reasons"][0].as_str().unwrap().contains("CPU load 99 %"), "{wave}");
     let cpu = wave["gate"][0]["cpu_percent"].as_array().unwrap();
     assert!(cpu[0].as_u64().unwrap() < 80 && cpu[1..] == [json!(99), json!(99), json!(99)], "{wave}");
-    for n in 0..3 {
-        assert_eq!(servers(&house, n), before[n], "{n}");
-    }
+    let after: Vec<Value> = (0..3).map(|n| servers(&house, n)).collect();
+    assert_eq!(after, before);
     assert_eq!((house.writes(0), house.writes(1), house.writes(2)), (2, 2, 0));
     // The same, told to people and to agents.
     let watched = house.cli(As::Admin, &["job", "watch", &id]);

@@ -111,6 +111,12 @@ impl JobState {
             troubled
                 .extend(looked.filter(|device_id| !gate::judge_one(policy, &wave.samples, device_id).passed));
         }
+        // An undo that waits for a router: nothing was sent, so its step does not tell.
+        if self.rolling_back && self.status == JobStatus::Stuck {
+            let wave = self.current_wave(plan);
+            let left = self.steps.iter().filter(|step| step.layout.wave == wave && step.is_on_router());
+            troubled.extend(left.map(|step| &step.layout.device_id));
+        }
         troubled.retain(|device_id| !self.skipped.contains(*device_id));
         troubled
     }

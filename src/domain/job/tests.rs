@@ -356,6 +356,21 @@ fn a_device_whose_timed_undo_cannot_be_armed_stops_no_other_once_it_is_left_out(
 }
 
 #[test]
+fn an_undo_that_waits_for_a_router_names_it_and_may_be_given_up() {
+    let mut given = running(rollout());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(!judge(&mut given, 1, &["r1"], 97));
+    given.when(&agent(), status_of(1, JobStatus::RollingBack));
+    given.when(&agent(), status_of(1, JobStatus::Stuck));
+    let plan = given.state.plans[&plan_id(1)].plan.clone();
+    assert_eq!(job(&given).troubled(&plan), BTreeSet::from([&device_id("r1")]));
+    given.when(&person(), skip("r1"));
+    assert_eq!(job(&given).status, JobStatus::RollingBack);
+    assert!(wants(&given, JobStatus::PartiallyRolledBack));
+}
+
+#[test]
 fn what_a_job_waits_for_is_said_with_its_time() {
     let mut given = running(rollout());
     let waits = |given: &Given| {

@@ -392,7 +392,7 @@ fn what_is_left_out_is_noticed_wherever_what_is_left_does_not_fit() {
     let job = halted.started(plan);
     halted.drive(job, &mut refusing("r2"));
     let (direction, reason) = (Direction::Retry, "as agreed".to_owned());
-    halted.when(&agent(), Command::DirectJob { job_id: job, direction, reason });
+    halted.when(&alice(), Command::DirectJob { job_id: job, direction, reason });
     halted.drive(job, &mut as_told);
     for tale in [&mut one_device(), &mut undone_rollout(), &mut halted] {
         let bundle = tale.bundle(plan_id(1));

@@ -23,7 +23,6 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Params {
     pub(super) job_id: JobId,
-    /// Why, and what the router was found to be.
     pub(super) reason: Text<1, 512>,
 }
 

@@ -34,7 +34,7 @@ impl Tool for JobCancel {
     const SPEC: Spec = Spec::operator(
         "job_cancel",
         "Cancel a job",
-        "Ends a job: devices in hand are finished, no other is begun. What was applied stays. One that waits for a person is cancelled by people only.",
+        "Ends a job that runs: devices in hand are finished, no other is begun, and what was applied stays.",
         Kind::Write,
         OPERATORS,
     )

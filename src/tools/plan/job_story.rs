@@ -173,6 +173,9 @@ fn trouble_of(job: &JobState, device_id: &DeviceId, steps: &[&StepState]) -> Str
             format!("it could not be begun; nothing was sent to it{code}")
         }
         StepStatus::NotApplied => format!("the change did not arrive; it is as it was before{code}"),
+        _ if job.rolling_back && step.is_on_router() => {
+            "it has the change, which is not undone yet: it could not be read, or does not undo it".to_owned()
+        }
         _ if job.unread_before(step) => {
             "it could not be read before its wave, so nothing was sent to it".to_owned()
         }
