@@ -194,7 +194,7 @@ fn other_plan(plan: &Plan, dice: [u32; 4], text: &str) -> Option<Plan> {
     leaves(&value, String::new(), &mut paths);
     let place = value.pointer_mut(&paths[dice[3] as usize % paths.len()]).unwrap();
     *place = match place.take() {
-        Value::String(old) if dice[0] % 3 == 0 => format!("{old}{text}").into(),
+        Value::String(old) if dice[0].is_multiple_of(3) => format!("{old}{text}").into(),
         Value::String(old) => bent(&old, dice).into(),
         Value::Number(old) => (old.as_i64().unwrap_or(0) + i64::from(dice[1] % 9) - 4).into(),
         Value::Bool(old) => (!old).into(),
@@ -232,7 +232,7 @@ fn forged(f: &Forgery) -> Option<(Given, Actor, Command)> {
         Kind::PlanAgain => {
             let mut other = other_plan(&plan, dice, &f.text)?;
             other.plan_id = plan.plan_id;
-            if dice[2] % 2 == 0 {
+            if dice[2].is_multiple_of(2) {
                 approved(&mut given, &plan, f.high);
             }
             (other != plan).then(|| (given, agent(), propose(&other, TOKEN, None)))
@@ -242,8 +242,9 @@ fn forged(f: &Forgery) -> Option<(Given, Actor, Command)> {
             (other != hash(&plan)).then(|| (given, carol(), approval(plan.plan_id, other, true)))
         }
         Kind::PlanId => {
-            let other =
-                plan_id(u128::from(dice[0] % 8) + if dice[1] % 4 == 0 { 1 } else { u128::from(dice[1]) });
+            let other = plan_id(
+                u128::from(dice[0] % 8) + if dice[1].is_multiple_of(4) { 1 } else { u128::from(dice[1]) },
+            );
             (other != plan.plan_id).then(|| (given, carol(), approval(other, hash(&plan), true)))
         }
         Kind::Approver => {
@@ -328,7 +329,7 @@ fn disorder(mut given: Given, plan: &Plan, f: &Forgery) -> (Given, Actor, Comman
     let reject = || Command::RejectPlan { plan_id: plan.plan_id, comment: "no".into(), personal: true };
     let starting = (agent(), start(plan, Some(TOKEN)));
     let approving = (dave(), approve(plan));
-    let late = if f.dice[1] % 2 == 0 { starting.clone() } else { approving };
+    let late = if f.dice[1].is_multiple_of(2) { starting.clone() } else { approving };
     let (actor, wish) = match f.dice[0] % 5 {
         0 => starting,
         1 => {

@@ -12,7 +12,10 @@ use crate::{
     changes::{ShownOperation, diff_lines},
     domain::device::Device,
     failure::Failure,
-    tools::context::{Changed, Cx, PlanToApprove},
+    tools::{
+        context::{Changed, Cx},
+        propose::PlanToApprove,
+    },
 };
 
 /// What became of a one-device change.

@@ -17,8 +17,6 @@ use events::{
     plan::{DevicePart, Origin, Plan, Risk, Rollout},
     sample::HealthSample,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +34,7 @@ use crate::{
     tools::{
         asking, dead_man,
         params::DeviceRef,
+        propose::PlanToApprove,
         rollout::{Rollouts, Shape},
         tool::Topic,
     },
@@ -148,24 +147,6 @@ pub enum Changed {
     },
     /// A person must approve it first.
     Planned(PlanToApprove),
-}
-
-/// A plan that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PlanToApprove {
-    /// Which plan.
-    pub plan_id: PlanId,
-    /// What the approver approves.
-    pub plan_hash: String,
-    /// Inert until a person approves the hash; single use.
-    pub approval_token: String,
-    /// Unapproved, the plan ends then.
-    pub approval_expires_at: Moment,
-    /// The trusted workflow that approved it already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<String>,
-    /// What happens next.
-    pub next_step: String,
 }
 
 impl Cx {
@@ -397,57 +378,6 @@ impl Cx {
         self.finish(job_id, &device.device_id).await?;
         self.progress(3.0, Some(3.0), "applied and read back");
         Ok(Changed::Applied { job_id, plan_id })
-    }
-
-    /// The trusted workflow that approves a plan now, if one does.
-    fn trusted(&self, plan: &Plan) -> Option<String> {
-        let (rules, at) = (self.engine().rules(), self.now());
-        self.view(|views| {
-            workflow::approving(&views.state, rules, plan, at).map(|found| found.rule.name.clone())
-        })
-    }
-
-    /// Proposes a plan, and makes its single-use token. A trusted workflow approves it, or a person must.
-    ///
-    /// # Errors
-    /// Refusals of the rules.
-    pub async fn propose(&self, plan: Plan) -> Result<PlanToApprove, Failure> {
-        let plan_id = plan.plan_id;
-        let token = format!("appr_{:032x}{:032x}", clock::random(), clock::random());
-        let plan_hash = domain::plan::hash(&plan);
-        let wish = |workflow: Option<&String>| Command::ProposePlan {
-            plan: Box::new(plan.clone()),
-            approval_token_sha256: hex(&Sha256::digest(token.as_bytes())),
-            policy: workflow.map(|name| workflow::policy_of(name)),
-            origin: self.origin(),
-        };
-        let mut workflow = self.trusted(&plan);
-        let mut proposed = self.submit(wish(workflow.as_ref())).await;
-        let withdrawn =
-            |failure: &Failure| matches!(failure.code, Code::AutoApprovalStopped | Code::PlanNotApproved);
-        if workflow.is_some() && proposed.as_ref().is_err_and(withdrawn) {
-            // Stopped, or its window closed, in this very moment: then a person looks at it.
-            workflow = None;
-            proposed = self.submit(wish(None)).await;
-        }
-        proposed?;
-        let approval_expires_at = self
-            .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
-            .unwrap_or_default();
-        let next_step = match &workflow {
-            Some(name) => {
-                format!("approved by the workflow {name}: apply it with its token before it expires")
-            }
-            None => format!("a person with the approver role runs `appliance plan approve {plan_id}`"),
-        };
-        Ok(PlanToApprove {
-            plan_id,
-            plan_hash,
-            approval_token: token,
-            approval_expires_at,
-            workflow,
-            next_step,
-        })
     }
 
     /// A rollout outlives the client that starts it, so it needs an appliance that does (DECISIONS: jobs on routers, 4).

@@ -35,6 +35,7 @@ pub mod params;
 pub mod plan;
 pub mod platform;
 mod precheck;
+pub mod propose;
 pub mod registry;
 pub mod rollout;
 pub mod route;

@@ -21,10 +21,11 @@ use crate::{
     engine::mint,
     failure::{Code, Failure},
     tools::{
-        context::{Cx, PlanToApprove},
+        context::Cx,
         operator::OPERATORS,
         params::{DeviceRef, Text},
         plan::plan_details::sees_plan,
+        propose::PlanToApprove,
         rollout,
         tool::{Spec, Targets, Tool},
         undo::reversal,

@@ -94,8 +94,8 @@ impl<'a> Doors<'a> {
         self.denied.insert(word, Denied { tool: tool.to_owned(), code, door, label: who.0.to_owned() });
     }
 
-    /// Every refusal is an event that says who, what, why and through which door.
-    fn on_record(mut self, what: &str) {
+    /// Every refusal is an event that says who, what, why and through which door. Tells how many there were.
+    fn on_record(mut self) -> usize {
         let all = self.denied.len();
         let found = self.house.until("every denial on record", || {
             let denied = events(self.house, "ToolDenied");
@@ -114,7 +114,7 @@ impl<'a> Doors<'a> {
             }
         }
         assert!(self.mistakes.is_empty(), "{} mistakes:\n{}", self.mistakes.len(), self.mistakes.join("\n"));
-        println!("{what}: {all} denials, each on record");
+        all
     }
 }
 
@@ -144,7 +144,7 @@ fn a_role_that_a_tool_is_not_for_is_denied_through_every_door_and_on_record() {
         }
     }
     assert!(doors.denied.len() > 300, "{}", doors.denied.len());
-    doors.on_record("tools and roles");
+    println!("tools and roles: {} denials, each on record", doors.on_record());
 }
 
 /// Chores about a device, with parameters that can be decoded.
@@ -224,7 +224,7 @@ fn what_is_outside_a_tokens_devices_or_environments_is_denied_through_every_door
         let wanted = if *code == "environment_denied" { 403 } else { 200 };
         assert_eq!(reach.status, wanted, "{label}: {}", reach.text);
     }
-    doors.on_record("scopes and environments");
+    println!("scopes and environments: {} denials, each on record", doors.on_record());
 }
 
 #[test]
@@ -246,5 +246,5 @@ fn approving_rejecting_and_starting_what_is_out_of_reach_is_denied_and_on_record
             doors.refused(door, (&format!("staging {tool}"), &staging), tool, &params, "environment_denied");
         }
     }
-    doors.on_record("plans out of reach");
+    println!("plans out of reach: {} denials, each on record", doors.on_record());
 }

@@ -138,7 +138,7 @@ fn each_reason_not_to_accept_an_approval_has_its_own_word_and_way_forward() {
 
     // A router that changed since.
     house.call(As::Approver, "plan_approve", &yes(&fourth));
-    let other = json!({ "dst-address": "10.175.0.0/16", "gateway": "192.0.2.1", "distance": "1" });
+    let other = json!({ "dst-address": "10.75.0.0/16", "gateway": "192.0.2.1", "distance": "1" });
     let at = format!("/boxes/{}/behind-back", house.box_of(0));
     house.control("POST", &at, Some(&json!({ "menu": "/ip/route", "props": other })));
     assert_eq!(topics::apply(&house, "apply_routing_plan", &fourth).unwrap_err()["code"], "plan_stale");
