@@ -143,13 +143,15 @@ pub fn inverse(operations: &[Operation]) -> Result<String, String> {
             _ => None,
         })
         .collect();
+    let named: BTreeSet<(&str, &str)> =
+        operations.iter().filter_map(|operation| named(&operation.action)).collect();
     let mut steps = Vec::new();
     for operation in operations.iter().rev() {
         if operation.undo.is_empty() {
             return Err(format!("what it does to {} has no undo", operation.action.menu()));
         }
         for undo in &operation.undo {
-            let step = Step { operation, undo, removed: &removed }.script()?;
+            let step = Step { operation, undo, removed: &removed, named: &named }.script()?;
             steps.push(format!(":do {{ {step} }} on-error={{}}"));
         }
     }
@@ -162,6 +164,8 @@ struct Step<'a> {
     undo: &'a Action,
     /// Records that the part removes: put back, they have another id.
     removed: &'a BTreeSet<(&'a str, &'a str)>,
+    /// Records that the part names: they were there before it, so none of them is one that it adds.
+    named: &'a BTreeSet<(&'a str, &'a str)>,
 }
 
 impl Step<'_> {
@@ -188,7 +192,13 @@ impl Step<'_> {
         match &self.operation.expect_after.which {
             Which::Id(id) => Ok(act(self.stays(id)?)),
             Which::Find { by, except, .. } => {
-                let found = find(menu, by, except)?;
+                let mut except = except.clone();
+                if matches!(self.operation.action, Action::Add { .. }) {
+                    let older = self.named.iter().filter(|(of, _)| *of == menu).map(|(_, id)| *id);
+                    let others: Vec<&str> = older.filter(|id| !except.iter().any(|e| e == id)).collect();
+                    except.extend(others.into_iter().map(str::to_owned));
+                }
+                let found = find(menu, by, &except)?;
                 Ok(format!(":local f {found}; :if ([:len $f] = 1) do={{ {} }}", act("$f")))
             }
             Which::Menu => Err(format!("{menu} has no records to find")),
@@ -254,6 +264,18 @@ impl Step<'_> {
         }
         record_id(id)
     }
+}
+
+/// The record that an action names by an id of its own.
+fn named(action: &Action) -> Option<(&str, &str)> {
+    let id = match action {
+        Action::Set { id, .. } | Action::Remove { id, .. } => Some(id.as_str()),
+        Action::Command { properties, .. } => {
+            properties.iter().find(|(name, _)| name == "numbers").map(|(_, id)| id.as_str())
+        }
+        Action::SetSingleton { .. } | Action::Add { .. } => None,
+    };
+    id.filter(|id| *id != FOUND).map(|id| (action.menu(), id))
 }
 
 /// An id, as it is.

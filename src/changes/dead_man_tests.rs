@@ -70,6 +70,16 @@ fn what_was_added_is_removed_if_it_is_the_only_one() {
 }
 
 #[test]
+fn a_record_that_the_part_itself_changes_is_never_taken_for_the_added_one() {
+    let rows = rules();
+    let changed = record::set(&MENU, &rows[3], &pairs("comment=first")).unwrap().remove(0);
+    let now = play(&rows, &changed.action, "*9");
+    let added = record::add(&MENU, &now, pairs("chain=forward action=drop comment=last"), None);
+    // While nothing is made, *4 looks just like what is added later.
+    assert!(script(&[changed, added]).contains(" !dynamic .id!=*4]"));
+}
+
+#[test]
 fn what_was_removed_is_put_back_where_it_was_unless_it_is_there() {
     let removed = record::remove(&MENU, &rules(), &rules()[1]).unwrap();
     let found = "action=\"drop\" chain=\"input\" !disabled (limit=\"5\" or limit=5) (log=\"true\" or log=yes) log-prefix=\"no\" \

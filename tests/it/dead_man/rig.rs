@@ -169,7 +169,7 @@ impl Rig {
                 let first = self.rules(n)[0][".id"].clone();
                 let params = json!({
                     "device_ids": [format!("r{n}")], "chain": "input", "action": "jump", "jump_target": "mine",
-                    "comment": MARK, "place_before": first,
+                    "comment": MARK, "place_before": first, "soak_seconds": 0,
                 });
                 let plan = self.admin("plan_add_firewall_rule", &params);
                 assert_eq!(plan.status, 200, "{}", plan.text);

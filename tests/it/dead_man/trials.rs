@@ -70,7 +70,7 @@ fn routers_undo_by_themselves_when_we_the_link_or_their_power_is_gone() {
             match trouble {
                 // The reading back after the write is never answered; so we die between the two.
                 Trouble::Killed => rig.fault_all(&json!({
-                    "fault": "latency", "ms": 600_000, "method": "GET", "path_prefix": "/rest/ip/firewall/filter", "after": 2,
+                    "fault": "stall", "method": "GET", "path_prefix": "/rest/ip/firewall/filter", "after": 2,
                 })),
                 Trouble::LinkDies => rig.fault_all(&json!({
                     "fault": "link_dies", "method": "PUT", "path_prefix": "/rest/ip/firewall/filter", "times": 1,
