@@ -10,16 +10,13 @@ use crate::{
         resources::{self, Reading},
         value::Version,
     },
-<<<<<<< HEAD
     tools::{
         catalog,
         context::{ANSWER_MARGIN, Router},
+        dead_man,
         precheck::LOOKS,
         tool::ToolDef,
     },
-=======
-    tools::{catalog, context::Router, dead_man, precheck::LOOKS, tool::ToolDef},
->>>>>>> 1802488e32c01d677ac218986572bc7c92163360
 };
 
 /// The most records of one menu that are read for one answer: routers spend seconds on more.

@@ -59,13 +59,9 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
     all().find(|def| def.spec.name == name)
 }
 
-<<<<<<< HEAD
 /// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; one
-/// that reverses plans sends what the tools that made them can send, and reads that back.
-=======
-/// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; what
-/// leads to writes can lead to a timed undo as well.
->>>>>>> 1802488e32c01d677ac218986572bc7c92163360
+/// that reverses plans sends what the tools that made them can send, and reads that back. What leads to writes can lead to a
+/// timed undo as well.
 pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
     let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);
