@@ -194,9 +194,9 @@ pub(super) fn propose(
             ));
         }
     }
+    undo::admit(state, rules, &plan, policy.as_deref(), at)?;
     // A policy's word is not taken for it: a trusted workflow must match now.
     let rule = workflow::admit(state, rules, &plan, policy.as_deref(), at)?;
-    undo::admit(state, rules, &plan, policy.as_deref(), at)?;
     let plan_id = plan.plan_id;
     let plan_hash = hash(&plan);
     let high = is_high(&plan);

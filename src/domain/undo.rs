@@ -9,7 +9,7 @@ use events::{
     ids::{DeviceId, JobId, Moment, PlanId},
     job::StepStatus,
     operation::Operation,
-    plan::Plan,
+    plan::{DevicePart, Plan},
 };
 
 use crate::{
@@ -254,6 +254,12 @@ pub(super) fn admit(
             let original = &rolls_back(state, rules, *undone, at)?.plan;
             if plan.rollout != original.rollout || plan.rollback_on_failure {
                 return forged("it does not go through its waves as the plan that it reverses");
+            }
+            let unguarded = |part: &DevicePart| {
+                part.dead_man.is_none() && part.operations.iter().any(|operation| operation.risky.is_some())
+            };
+            if !plan.rollout.without_dead_man && plan.waves.iter().flatten().any(unguarded) {
+                return forged("what is risky is not done without a timed undo");
             }
         }
         (_, Some(Some(_))) => return forged("it is approved with another plan than it reverses"),

@@ -25,8 +25,12 @@ use crate::{
         operator::OPERATORS,
         params::{DeviceRef, Text},
         plan::plan_details::sees_plan,
+<<<<<<< HEAD
         propose::PlanToApprove,
         rollout,
+=======
+        rollout::fits,
+>>>>>>> c3602b710da76f822f359ec17d0baca9c2b9deca
         tool::{Spec, Targets, Tool},
         undo::reversal,
     },
@@ -117,9 +121,10 @@ impl Tool for PlanUndo {
         let environment = one_environment(&meant)?;
         meant.iter().try_for_each(|plan| reversal::may_change(cx, &plan.plan))?;
         let undoes: Vec<PlanId> = meant.iter().map(|plan| plan.plan.plan_id).collect();
-        let waves = reversal::parts(cx, &undoes, environment).await?;
+        let rollout = slowest(&meant, params.without_dead_man);
+        let waves = reversal::parts(cx, &undoes, environment, &rollout).await?;
         let parts = || waves.iter().flatten();
-        rollout::fits(&parts().map(|part| part.operations.len()).collect::<Vec<_>>())?;
+        fits(&parts().map(|part| part.operations.len()).collect::<Vec<_>>())?;
         let devices = parts()
             .map(|part| Device {
                 device_id: part.device_id.clone(),
@@ -137,7 +142,7 @@ impl Tool for PlanUndo {
             summary: format!("{what}: {} plans on {} devices", undoes.len(), parts().count()),
             environment,
             rollback_on_failure: false,
-            rollout: slowest(&meant, params.without_dead_man),
+            rollout,
             waves,
             undoes,
             reason: params.reason.0,

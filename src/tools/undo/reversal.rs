@@ -6,16 +6,24 @@ use events::{
     device::Environment,
     ids::{DeviceId, PlanId},
     operation::Operation,
-    plan::{DevicePart, Plan, Precheck},
+    plan::{DeadMan, DevicePart, Plan, Precheck, Rollout},
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::{
-    changes::{invert, plan_risk},
-    domain::{device::Device, job::bound_sha256, undo},
+    changes::{
+        dead_man::{DeadManChoice, armed},
+        invert, plan_risk,
+    },
+    domain::{
+        device::Device,
+        job::{bound_sha256, part_of},
+        undo,
+    },
+    engine::clock,
     failure::{Code, Failure},
-    tools::{catalog, context::Cx},
+    tools::{catalog, context::Cx, dead_man},
 };
 
 /// Routers are read so many at a time.
@@ -40,6 +48,7 @@ pub(super) async fn parts(
     cx: &Cx,
     undoes: &[PlanId],
     environment: Environment,
+    rollout: &Rollout,
 ) -> Result<Vec<Vec<DevicePart>>, Failure> {
     let (waves, devices) = cx.view(|views| {
         let waves = undo::reversal(&views.state, undoes)?;
@@ -59,6 +68,9 @@ pub(super) async fn parts(
         Ok::<_, Failure>((waves, devices))
     })?;
     let wanted: Vec<(DeviceId, Vec<Operation>)> = waves.iter().flatten().cloned().collect();
+    let busiest = wanted.iter().map(|(_, operations)| operations.len()).max().unwrap_or(1);
+    let widest = waves.iter().map(Vec::len).max().unwrap_or(1);
+    let seconds = dead_man::deadline(cx.policy().rollouts.dead_man_seconds, rollout, busiest, widest);
     let total = f64::from(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
     let looking = wanted.into_iter().map(|(id, operations)| async move {
         let look = look(cx, &id, &operations).await;
@@ -92,6 +104,17 @@ pub(super) async fn parts(
         .details(json!({ "devices": changed }))
         .device(first));
     }
+    let mut timed: BTreeMap<DeviceId, Option<DeadMan>> = BTreeMap::new();
+    for (device_id, operations) in waves.iter().flatten() {
+        let Some(device) = devices.get(device_id) else { continue };
+        let router = cx.router(device_id);
+        let choice = match looks.get(device_id) {
+            Some(Look::Unread(_)) => as_before(cx, undoes, device_id, operations, seconds),
+            _ => dead_man::dead_man(&router, device, operations, seconds).await?,
+        };
+        let (dead_man, _) = dead_man::decide(choice, device, rollout.without_dead_man)?;
+        timed.insert(device_id.clone(), dead_man);
+    }
     let mut parts = Vec::new();
     for wave in waves {
         let mut of_wave = Vec::new();
@@ -116,18 +139,44 @@ pub(super) async fn parts(
                 .map(|check| check.note.clone())
                 .into_iter()
                 .collect();
+            let dead_man = timed.remove(&device_id).flatten();
             of_wave.push(DevicePart {
                 device_id,
                 operations,
                 risk: plan_risk(environment, &high, &warnings),
                 bound_sha256: bound_sha256(device),
                 checks: vec![check],
-                dead_man: None,
+                dead_man,
             });
         }
         parts.push(of_wave);
     }
     Ok(parts)
+}
+
+/// The timed undo of a router that cannot be read now: by the means that it allowed when the plans were made.
+fn as_before(
+    cx: &Cx,
+    undoes: &[PlanId],
+    device_id: &DeviceId,
+    operations: &[Operation],
+    seconds: u32,
+) -> DeadManChoice {
+    if operations.iter().all(|operation| operation.risky.is_none()) {
+        return DeadManChoice::NotNeeded;
+    }
+    let rung = cx.view(|views| {
+        let plans = undoes.iter().filter_map(|id| views.state.plans.get(id));
+        plans.filter_map(|plan| Some(part_of(&plan.plan, device_id)?.dead_man.as_ref()?.rung)).next()
+    });
+    let Some(rung) = rung else {
+        return DeadManChoice::None { why: "the router cannot be read".to_owned() };
+    };
+    let label = format!("{:08x}-{:.32}", clock::random() & 0xFFFF_FFFF, device_id.as_str());
+    match armed(operations, rung, seconds, &label) {
+        Ok(dead_man) => DeadManChoice::Armable(dead_man),
+        Err(why) => DeadManChoice::None { why },
+    }
 }
 
 /// Who undoes a change may make it, on devices that still allow it.

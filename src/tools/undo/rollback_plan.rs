@@ -97,7 +97,8 @@ impl Tool for ConfigRollbackPlan {
             .view(|views| undo::rolls_back(&views.state, rules, plan_id, at).cloned())
             .map_err(|refusal| explained(refusal.into(), plan_id))?;
         reversal::may_change(cx, &original.plan)?;
-        let waves = reversal::parts(cx, &[plan_id], original.plan.environment).await?;
+        let waves =
+            reversal::parts(cx, &[plan_id], original.plan.environment, &original.plan.rollout).await?;
         let device_count = waves.iter().flatten().count();
         cx.has_a_place_for(plan_id, device_count)?;
         let steps = waves.iter().flatten().map(|part| part.operations.len()).sum();
