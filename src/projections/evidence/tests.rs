@@ -406,6 +406,7 @@ fn what_is_left_out_is_noticed_wherever_what_is_left_does_not_fit() {
             };
             if !noticed {
                 unnoticed.push((at + 1 == bundle.events.len(), gone.kind));
+                assert!(at + 1 == bundle.events.len(), "event {} is not missed", gone.seq);
             }
         }
         assert_eq!(unnoticed, [(true, "JobStatusChanged".to_owned())], "only the end can be cut off");
