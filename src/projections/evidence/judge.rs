@@ -234,6 +234,8 @@ impl Story<'_> {
             Event::JobDirected(e) => {
                 expect(*actor == e.by, "job", "it names another person than its frame");
                 expect(waits_for_a_person, "job", "the job did not wait for a person");
+                let agent = matches!(e.by.door, Door::McpHttp | Door::McpStdio);
+                expect(!agent, "job", "it came through a door of agents");
                 self.directed = true;
             }
             Event::GateSampled(e) => {
