@@ -251,3 +251,77 @@ fn what_cannot_be_made_or_checked_is_said_and_changes_nothing() {
     assert_eq!(huge.status.code(), Some(2), "{}", stderr(&huge));
     assert!(stderr(&huge).contains("more than"), "{}", stderr(&huge));
 }
+
+/// The evidence of every plan that a house has, checked; its status by plan.
+fn every_plan(house: &House) -> Vec<(String, Value)> {
+    let plans = house.call(As::Admin, "plan_list", &json!({ "limit": 100 }));
+    let ids =
+        plans["plans"].as_array().unwrap().iter().map(|plan| plan["plan_id"].as_str().unwrap().to_owned());
+    let checked = ids.map(|id| {
+        let evidence = house.call(As::Admin, "plan_evidence", &json!({ "plan_id": id }));
+        let verdict =
+            appliance::projections::evidence::verify(evidence.to_string().as_bytes(), None).unwrap();
+        let told = serde_json::to_value(&verdict).unwrap();
+        assert!(verdict.good && verdict.notes.is_empty(), "{told:#}\n{:#}", evidence["readable"]);
+        (told["status"].as_str().unwrap().to_owned(), evidence)
+    });
+    checked.collect()
+}
+
+#[test]
+fn real_rollouts_have_evidence_whatever_became_of_them() {
+    let house = House::start(4);
+    let ids: Vec<&str> = (0..3).map(|n| house.device(n)).collect();
+    let carry = |plan: &Value, tool: &str| {
+        crate::topics::approve(&house, plan);
+        let params = json!({ "plan_id": plan["plan_id"], "approval_token": plan["approval_token"] });
+        let _ = house.mcp_call(As::Agent, tool, &params);
+        house.until("the job to rest", || {
+            let plan = house.call(As::Agent, "plan_details", &json!({ "plan_id": plan["plan_id"] }));
+            let status = plan["status"].as_str().unwrap().to_owned();
+            (!["approved", "executing", "rolling_back"].contains(&status.as_str())).then_some(status)
+        })
+    };
+    let rollout = |servers: &str| {
+        let params = json!({ "device_ids": ids, "dns_servers": [servers], "ntp_servers": ["192.0.2.1"],
+            "batch_size": 1, "pause_seconds_between_batches": 0, "soak_seconds": 0 });
+        house.mcp_call(As::Agent, "config_plan_dns_ntp_rollout", &params).unwrap()
+    };
+    assert_eq!(carry(&rollout("9.9.9.9"), "config_apply_dns_ntp_rollout"), "completed");
+    let failing = rollout("1.1.1.1");
+    house.fault(2, &json!({ "fault": "refuse_writes", "detail": "failure: no", "times": 9 }));
+    assert_eq!(carry(&failing, "config_apply_dns_ntp_rollout"), "rolled_back");
+    house.control("DELETE", &format!("/boxes/{}/faults", house.box_of(2)), None);
+    let rule = json!({ "device_ids": ids, "chain": "forward", "action": "drop", "protocol": "tcp", "dst_port": "23",
+        "comment": "no telnet", "pause_seconds_between_batches": 0, "soak_seconds": 0 });
+    let firewall = house.mcp_call(As::Agent, "plan_add_firewall_rule", &rule).unwrap();
+    assert_eq!(carry(&firewall, "apply_firewall_plan"), "completed");
+    let back = json!({ "plan_id": firewall["plan_id"], "reason": "wrong port" });
+    let back = house.mcp_call(As::Agent, "config_rollback_plan", &back).unwrap();
+    assert_eq!(back["status"], "rolled_back", "{back:#}");
+    let waiting = rollout("8.8.8.8");
+
+    let all = every_plan(&house);
+    let by_plan = |id: &Value| all.iter().find(|(_, evidence)| evidence["plan_id"] == *id).unwrap();
+    assert_eq!(all.len(), 5);
+    assert_eq!(by_plan(&waiting["plan_id"]).0, "pending");
+    let (status, undone) = by_plan(&failing["plan_id"]);
+    assert_eq!(status, "rolled_back");
+    assert!(undone["readable"]["gates"].as_array().is_some_and(|gates| gates.len() >= 2), "{undone:#}");
+    let (status, reversing) = by_plan(&back["rollback_plan_id"]);
+    assert_eq!(
+        (status.as_str(), &reversing["readable"]["undoes"]),
+        ("completed", &json!([firewall["plan_id"]]))
+    );
+    let (_, origin) = by_plan(&firewall["plan_id"]);
+    let calls: Vec<&str> = origin["readable"]["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["kind"] == "ToolCalled")
+        .map(|line| line["what"].as_str().unwrap().split(' ').next().unwrap())
+        .collect();
+    for tool in ["plan_add_firewall_rule", "plan_approve", "apply_firewall_plan", "config_rollback_plan"] {
+        assert!(calls.contains(&tool), "{tool}: {calls:?}");
+    }
+}

@@ -234,6 +234,8 @@ impl Story<'_> {
             Event::JobDirected(e) => {
                 expect(*actor == e.by, "job", "it names another person than its frame");
                 expect(waits_for_a_person, "job", "the job did not wait for a person");
+                let agent = matches!(e.by.door, Door::McpHttp | Door::McpStdio);
+                expect(!agent, "job", "it came through a door of agents");
                 self.directed = true;
             }
             Event::GateSampled(e) => {
@@ -348,6 +350,15 @@ impl Story<'_> {
         let (attempts, action) = if e.disarm {
             let armed = man.filter(|man| man.status == DeadManStatus::Armed);
             expect(armed.is_some(), "it was not armed");
+            let unsettled = job.steps_of(&e.device_id).any(StepState::is_unsettled);
+            expect(!unsettled, "a write to this device before it is not settled");
+            let confirmed = job.steps_of(&e.device_id).all(|step| {
+                let judged = job.wave(step.layout.wave).and_then(|wave| wave.judged.as_ref());
+                let passed = judged.is_some_and(|judged| judged.passed || judged.accepted);
+                step.status != StepStatus::Held || passed || self.plan.rollout.gate.is_none()
+            });
+            let wanted = job.rolling_back || confirmed;
+            expect(wanted, "the gate of its wave had not passed");
             let id = armed.and_then(|man| man.reference.clone()).unwrap_or_default();
             let remove = Action::Remove { menu: dead_man.menu.clone(), id };
             (man.map_or(0, |man| man.disarms), remove)

@@ -25,12 +25,8 @@ use crate::{
         operator::OPERATORS,
         params::{DeviceRef, Text},
         plan::plan_details::sees_plan,
-<<<<<<< HEAD
         propose::PlanToApprove,
-        rollout,
-=======
         rollout::fits,
->>>>>>> c3602b710da76f822f359ec17d0baca9c2b9deca
         tool::{Spec, Targets, Tool},
         undo::reversal,
     },
