@@ -185,14 +185,16 @@ impl Runner {
             if busy.is_empty() && wait.is_none() {
                 break;
             }
+            // In this order, not by chance: a story can be played again.
             tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
                 Some((about, went)) = hands.next(), if !hands.is_empty() => {
                     busy.remove(&about);
                     memory.note(about, went);
                 }
-                () = sleep_until(wait) => {}
                 () = wake.notified() => {}
-                () = self.stop.cancelled() => break,
+                () = sleep_until(wait) => {}
             }
         }
         // A step that was begun is finished.
