@@ -5,7 +5,6 @@ use std::sync::Arc;
 use events::{
     event::Event,
     ids::{JobId, Moment, PlanId},
-    job::JobStatus,
     operation::{Operation, Which},
     plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanExpired, PlanProposed, PlanRejected, RiskLevel},
     principal::{Actor, Role},
@@ -375,15 +374,15 @@ pub(super) fn undoing(state: &mut State, plan_id: PlanId, status: PlanStatus) {
     }
 }
 
-/// The same when its job is over; `left` tells whether any of its steps stands on a router.
-pub(super) fn undone(state: &mut State, plan_id: PlanId, job: JobStatus, left: bool) {
+/// The same when its job is over: whether all of its steps stand on routers, and whether any may.
+pub(super) fn undone(state: &mut State, plan_id: PlanId, all: bool, any: bool) {
     for undone in reversed_by(state, plan_id) {
         change(state, undone, |plan| {
             let before = plan.before_undo.take().unwrap_or(plan.status);
-            plan.status = match job {
-                JobStatus::Completed => PlanStatus::RolledBack,
-                _ if left => PlanStatus::PartiallyRolledBack,
-                _ => before,
+            plan.status = match (all, any) {
+                (true, _) => PlanStatus::RolledBack,
+                (false, true) => PlanStatus::PartiallyRolledBack,
+                (false, false) => before,
             };
         });
     }

@@ -82,6 +82,12 @@ impl StepState {
         matches!(self.status, StepStatus::Applied | StepStatus::Held)
     }
 
+    /// True when the router may have the change, or something else that came of it.
+    #[must_use]
+    pub const fn may_stand(&self) -> bool {
+        self.is_on_router() || self.is_unsettled() || matches!(self.status, StepStatus::Diverged)
+    }
+
     /// True when it is not done and will not be by itself.
     #[must_use]
     pub const fn has_failed(&self) -> bool {
@@ -354,11 +360,10 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
             });
             if e.status.is_over() {
                 state.leases.retain(|_, holder| *holder != e.job_id);
-                let left = state
-                    .jobs
-                    .get(&e.job_id)
-                    .is_some_and(|job| job.steps.iter().any(|step| step.status == StepStatus::Applied));
-                plan::undone(state, e.plan_id, e.status, left);
+                let steps = state.jobs.get(&e.job_id).map_or(&[][..], |job| &job.steps);
+                let all = steps.iter().all(|step| step.status == StepStatus::Applied);
+                let any = steps.iter().any(StepState::may_stand);
+                plan::undone(state, e.plan_id, all, any);
             }
             plan::change(state, e.plan_id, |plan| {
                 plan.status = plan_status_of(e.status);
