@@ -44,7 +44,9 @@ use crate::{
 };
 
 /// No story needs so many.
-const DOINGS_MAX: u64 = 150_000;
+const DOINGS_MAX: u64 = 60_000;
+/// More facts in a virtual hour than this are no progress.
+const FACTS_AN_HOUR_MAX: u64 = 2500;
 
 /// Everything that changes.
 pub(super) struct Scene {
@@ -56,6 +58,8 @@ pub(super) struct Scene {
     pub faults: Faults,
     /// Doings of the process so far.
     doings: u64,
+    /// The virtual hour, and how many facts there were at its begin.
+    hour: (u64, u64),
     /// It dies at this one.
     pub dies_at: Option<u64>,
     /// It is dead.
@@ -150,6 +154,7 @@ impl Stage {
             checker: Checker::default(),
             faults: scenario.faults.clone(),
             doings: 0,
+            hour: (0, 0),
             dies_at: None,
             down: false,
             store_away: None,
@@ -210,8 +215,16 @@ impl Stage {
         let dead = {
             let mut scene = self.scene();
             scene.doings += 1;
-            if scene.doings == DOINGS_MAX {
-                scene.checker.fault("no end in sight".to_owned());
+            let hour = self.begun.elapsed().as_secs() / 3600;
+            if hour != scene.hour.0 {
+                scene.hour = (hour, scene.checker.events);
+            }
+            let no_end =
+                scene.doings == DOINGS_MAX || scene.checker.events - scene.hour.1 > FACTS_AN_HOUR_MAX;
+            if no_end && !scene.down {
+                scene
+                    .checker
+                    .fault("no end in sight: thousands of facts in an hour, or of requests".to_owned());
                 scene.down = true;
                 self.death.notify_one();
             }
@@ -331,6 +344,10 @@ impl Desk for Stage {
 
     fn user(&self, _: &DeviceId) -> Option<String> {
         Some(USER.to_owned())
+    }
+
+    fn bound(&self, device_id: &DeviceId) -> Option<String> {
+        self.scene().state.devices.get(device_id).map(bound_sha256)
     }
 
     fn now(&self) -> Moment {
