@@ -39,6 +39,9 @@ fn dead_man_of<'a>(plan: &'a Plan, device_id: &DeviceId) -> Result<&'a DeadMan, 
         .ok_or_else(|| Failure::new(Code::Bug, "a device without a timed undo in its plan"))
 }
 
+/// One that should be gone is looked for again after this.
+const LATER: Duration = Duration::from_secs(10);
+
 /// What a reading of the timers showed of ours.
 enum Found {
     /// It is there, under this id.
@@ -58,6 +61,9 @@ impl Runner {
         device_id: &DeviceId,
     ) -> Result<Went, Failure> {
         let dead_man = dead_man_of(plan, device_id)?;
+        if let Some(went) = self.waits_still(job, plan, device_id).await {
+            return Ok(went);
+        }
         // What cannot be done is not prepared.
         let open = job.steps_of(device_id).find(|step| step.is_open());
         let Some(step) = open else { return Ok(Went::On) };
@@ -160,6 +166,23 @@ impl Runner {
                 }
                 Ok(Went::Unread)
             }
+        }
+    }
+
+    /// What to do instead while a timed undo whose time is over by our clock is not gone from its router: a clock may
+    /// have been set.
+    pub(super) async fn waits_still(
+        &self,
+        job: &JobState,
+        plan: &Plan,
+        device_id: &DeviceId,
+    ) -> Option<Went> {
+        let man = job.dead_men.get(device_id).filter(|man| man.status == DeadManStatus::Lapsed)?;
+        let dead_man = dead_man_of(plan, device_id).ok()?;
+        match self.find(device_id, dead_man, man.reference.as_deref()).await {
+            Ok(Found::Gone) => None,
+            Ok(Found::There(_) | Found::Several) => Some(Went::Later(LATER)),
+            Err(_) => Some(Went::Unread),
         }
     }
 

@@ -10,7 +10,10 @@ use events::{
 };
 
 use crate::{
-    domain::{Command, job::JobState},
+    domain::{
+        Command,
+        job::{JobState, bound_sha256},
+    },
     engine::{Committed, Engine, clock},
     failure::Failure,
     routeros::port::Promise,
@@ -26,6 +29,8 @@ pub trait Desk: Send + Sync {
     fn open_jobs(&self) -> BTreeSet<JobId>;
     /// The router user that writes to a device.
     fn user(&self, device_id: &DeviceId) -> Option<String>;
+    /// What makes a device that very box now, as [`bound_sha256`] says it.
+    fn bound(&self, device_id: &DeviceId) -> Option<String>;
     /// Now.
     fn now(&self) -> Moment;
 }
@@ -53,6 +58,10 @@ impl Desk for Engine {
             let login = logins.get(&Purpose::Write).or_else(|| logins.get(&Purpose::Read))?;
             Some(login.1.clone())
         })
+    }
+
+    fn bound(&self, device_id: &DeviceId) -> Option<String> {
+        self.view(|views| views.state.devices.get(device_id).map(bound_sha256))
     }
 
     fn now(&self) -> Moment {

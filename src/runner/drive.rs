@@ -7,6 +7,7 @@ use std::{
 };
 
 use events::{
+    gate::DeadManStatus,
     ids::{DeviceId, JobId, Moment},
     job::{JobStatus, StepStatus},
     plan::Plan,
@@ -17,7 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     domain::{
         Command,
-        job::{JobState, Need, next},
+        job::{DeadManState, JobState, Need, next},
     },
     failure::Failure,
     runner::{Runner, settle},
@@ -179,7 +180,9 @@ impl Runner {
                     (about, self.take(&job, &plan, need).await)
                 }));
             }
-            if busy.is_empty() && memory.is_stuck() && job.status != JobStatus::Stuck {
+            // One that stands already waits for a person.
+            let goes = matches!(job.status, JobStatus::Pending | JobStatus::Running | JobStatus::RollingBack);
+            if busy.is_empty() && goes && memory.is_stuck() && memory.rests_until(&About::Job).is_none() {
                 let went = self.say_stuck(&job).await;
                 memory.note(About::Job, went);
                 continue;
@@ -187,14 +190,16 @@ impl Runner {
             if busy.is_empty() && wait.is_none() {
                 break;
             }
+            // In this order, not by chance: a story can be played again.
             tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
                 Some((about, went)) = hands.next(), if !hands.is_empty() => {
                     busy.remove(&about);
                     memory.note(about, went);
                 }
-                () = sleep_until(wait) => {}
                 () = wake.notified() => {}
-                () = self.stop.cancelled() => break,
+                () = sleep_until(wait) => {}
             }
         }
         // A step that was begun is finished.
@@ -205,9 +210,13 @@ impl Runner {
     fn needs(&self, job: &JobState, plan: &Plan, memory: &Memory) -> Vec<Need> {
         let away = memory.devices_away();
         let mut needs = next(job, plan, self.desk.now().max(memory.at_least), &away);
-        if needs.is_empty() && job.status == JobStatus::Stuck && job.rolling_back {
-            let look = |device_id| {
-                let mut steps = job.steps_of(device_id).rev();
+        if needs.is_empty() && job.status == JobStatus::Stuck {
+            let look = |device_id: &DeviceId| {
+                let armed = |man: &DeadManState| man.status == DeadManStatus::Armed;
+                if job.dead_men.get(device_id).is_some_and(armed) {
+                    return Some(Need::Disarm(device_id.clone()));
+                }
+                let mut steps = job.steps_of(device_id).rev().filter(|_| job.rolling_back);
                 let applied = steps.find(|step| step.status == StepStatus::Applied)?;
                 Some(Need::Write { step_id: applied.layout.step_id, undo: true })
             };
@@ -265,7 +274,7 @@ impl Runner {
         let reason = if job.is_unsettled() {
             "a router cannot be read, so what became of a write is not known"
         } else {
-            "a router cannot be read, so its change is not undone yet"
+            "a router cannot be read, or is another box now, so its change is not undone or confirmed yet"
         };
         let (job_id, status, reason) = (job.job_id, JobStatus::Stuck, reason.to_owned());
         events::crash::point("settle.before_stuck");

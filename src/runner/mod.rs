@@ -8,6 +8,8 @@ mod desk;
 mod drive;
 mod effect;
 mod gate;
+#[cfg(test)]
+mod seeds;
 mod seen;
 mod settle;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use events::{
 use crate::{
     domain::{
         Command,
-        job::{JobState, StepState},
+        job::{JobState, StepState, part_of},
     },
     failure::{Code, Failure},
     runner::{
@@ -53,7 +53,7 @@ pub(super) fn settled(
 }
 
 impl Runner {
-    /// Whether a router whose step is to be undone can be read again: then the job goes on.
+    /// Whether a router whose step is to be undone can be read again, and is that very box: then the job goes on.
     pub(super) async fn can_be_undone_now(
         &self,
         job: &JobState,
@@ -61,7 +61,12 @@ impl Runner {
         step_id: StepId,
     ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
-        match self.look(&step.layout.device_id, operation).await {
+        let device_id = &step.layout.device_id;
+        let bound = part_of(plan, device_id).map(|part| &part.bound_sha256).filter(|bound| !bound.is_empty());
+        if bound.is_some_and(|bound| self.desk.bound(device_id).as_ref() != Some(bound)) {
+            return Ok(Went::Unread);
+        }
+        match self.look(device_id, operation).await {
             Ok(_) => Ok(Went::On),
             Err(_) => Ok(Went::Unread),
         }
@@ -75,6 +80,9 @@ impl Runner {
         step_id: StepId,
     ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
+        if let Some(went) = self.waits_still(job, plan, &step.layout.device_id).await {
+            return Ok(went);
+        }
         events::crash::point("settle.before_read");
         let seen = self.look(&step.layout.device_id, operation).await;
         events::crash::point("settle.after_read");

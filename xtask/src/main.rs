@@ -1,4 +1,4 @@
-//! Every chore of the project: `cargo xtask demo | test | check | crash | trials | fuzz | clients | conformance | bench | bless`.
+//! Every chore of the project: `cargo xtask demo | test | check | crash | trials | seeds | fuzz | clients | conformance | bench | bless`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
@@ -57,6 +57,15 @@ enum Chore {
         #[arg(long, default_value_t = 500)]
         trials: u32,
     },
+    /// Whole rollouts in virtual time, with everything that can go wrong; a seed decides all of it.
+    Seeds {
+        /// How many.
+        #[arg(long, default_value_t = 50_000)]
+        seeds: u64,
+        /// Play this one only, and print its story.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Answers of routers, their readings, and parameters of tools, fuzzed: each for so long.
     Fuzz {
         /// For each of the targets.
@@ -105,6 +114,11 @@ fn main() -> ExitCode {
             run::long(&["-p", "appliance", "--test", "it", "dead_man::trials"])
                 .env("APPLIANCE_TRIALS", trials.to_string())
                 .done()
+        })]),
+        Chore::Seeds { seeds, seed } => sections(&[Section::new("rollouts in virtual time", move || {
+            let run = run::long(&["-p", "appliance", "--lib", "--release", "rollouts_keep_their_promises"])
+                .env("APPLIANCE_SEEDS", seeds.to_string());
+            seed.into_iter().fold(run, |run, seed| run.env("SEED", seed.to_string())).done()
         })]),
         Chore::Fuzz { seconds } => sections(&[Section::new("fuzzing", move || {
             run::long(&["-p", "appliance", "--lib", "--test", "it", "fuzz_"])

@@ -140,6 +140,7 @@ pub fn begin(
         };
         let unsettled = job.steps_of(device_id).any(super::StepState::is_unsettled);
         let wanted = job.rolling_back
+            || plan.rollout.gate.is_none()
             || job.steps_of(device_id).all(|step| {
                 step.status != StepStatus::Held
                     || job.wave(step.layout.wave).is_some_and(|wave| {

@@ -85,6 +85,12 @@ impl StepState {
         matches!(self.status, StepStatus::Applied | StepStatus::Held)
     }
 
+    /// True when the router may have the change, or something else that came of it.
+    #[must_use]
+    pub const fn may_stand(&self) -> bool {
+        self.is_on_router() || self.is_unsettled() || matches!(self.status, StepStatus::Diverged)
+    }
+
     /// True when it is not done and will not be by itself.
     #[must_use]
     pub const fn has_failed(&self) -> bool {

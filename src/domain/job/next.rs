@@ -71,7 +71,7 @@ pub fn next(job: &JobState, plan: &Plan, at: Moment, away: &BTreeSet<DeviceId>) 
     match job.status {
         JobStatus::Pending => needs.push(Need::Status(JobStatus::Running, String::new())),
         // Everything in doubt has been settled since: go on. A router that cannot be read keeps it waiting.
-        JobStatus::Stuck if needs.is_empty() && (away.is_empty() || !job.rolling_back) => {
+        JobStatus::Stuck if needs.is_empty() && away.is_empty() => {
             let status = if job.rolling_back { JobStatus::RollingBack } else { JobStatus::Running };
             needs.push(Need::Status(status, "settled by reading".into()));
         }
@@ -351,7 +351,7 @@ fn backward(job: &JobState, plan: &Plan, away: &BTreeSet<DeviceId>, needs: &mut 
         Some(device_id) => {
             Need::Status(JobStatus::PartiallyRolledBack, format!("{device_id} could not be undone"))
         }
-        None if job.steps.iter().any(|step| step.status == StepStatus::Applied) => {
+        None if job.steps.iter().any(StepState::may_stand) => {
             Need::Status(JobStatus::PartiallyRolledBack, left_out(job))
         }
         None => Need::Status(JobStatus::RolledBack, "everything applied was undone".into()),

@@ -588,3 +588,81 @@ fn a_plan_that_reverses_another_moves_it_along_and_goes_past_a_failing_device() 
     given.when(&agent(), status_of(2, JobStatus::Failed));
     assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::PartiallyRolledBack);
 }
+
+#[test]
+fn without_a_gate_a_timed_undo_is_disarmed_once_its_steps_are_done() {
+    let mut plan = guarded();
+    plan.rollout.gate = None;
+    let mut given = running(plan);
+    assert_eq!(needs(&given), [Need::Arm(device_id("r1"))]);
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert_eq!(job(&given).steps[0].status, StepStatus::Held);
+    assert_eq!(needs(&given), [Need::Disarm(device_id("r1"))]);
+    given.when(&agent(), dead_man("r1", true));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Disarmed));
+    assert_eq!(needs(&given), [Need::Settle(step_id(1))], "read again before it counts");
+}
+
+#[test]
+fn a_job_that_is_stuck_does_not_go_on_while_its_router_is_away() {
+    let mut plan = guarded();
+    plan.rollout.gate = None;
+    let mut given = running(plan);
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    write(&mut given, 1, false, StepStatus::Applied);
+    given.when(&agent(), status_of(1, JobStatus::Stuck));
+    let plan = &given.state.plans[&plan_id(1)].plan;
+    let away = |ids: &[&str]| next(job(&given), plan, NOON, &ids.iter().map(|id| device_id(id)).collect());
+    assert_eq!(away(&["r1"]), []);
+    assert!(matches!(away(&[])[..], [Need::Status(JobStatus::Running, _)]));
+}
+
+#[test]
+fn what_a_person_left_in_doubt_is_not_said_to_be_undone() {
+    let mut given = running(dns_plan(1, Environment::Lab, &["r1", "r2"]));
+    write(&mut given, 1, false, StepStatus::Applied);
+    write(&mut given, 2, false, StepStatus::Applied);
+    given.when(&agent(), status_of(1, JobStatus::RollingBack));
+    write(&mut given, 2, true, StepStatus::InDoubt);
+    given.when(&agent(), status_of(1, JobStatus::Stuck));
+    let skip = Direction::Skip(device_id("r2"));
+    given.when(&alice(), Command::DirectJob { job_id: job_id(1), direction: skip, reason: "dead".into() });
+    write(&mut given, 1, true, StepStatus::Undone);
+    assert!(wants(&given, JobStatus::PartiallyRolledBack));
+}
+
+#[test]
+fn a_reversal_that_left_a_device_out_is_a_partial_one() {
+    let mut given = running(dns_plan(1, Environment::Lab, &["r1", "r2"]));
+    write(&mut given, 1, false, StepStatus::Applied);
+    write(&mut given, 2, false, StepStatus::Applied);
+    given.when(&agent(), status_of(1, JobStatus::Completed));
+    let mut undo = dns_plan(2, Environment::Lab, &["r1", "r2"]);
+    undo.undoes = vec![plan_id(1)];
+    propose_and_start(&mut given, undo, 2);
+    let begin = |n: u128| Command::BeginStep {
+        job_id: job_id(2),
+        step_id: step_id(100 + n),
+        undo: false,
+        operation_sha256: "h".into(),
+    };
+    given.when(&agent(), begin(1));
+    let applied = StepSettled {
+        job_id: job_id(2),
+        step_id: step_id(101),
+        device_id: device_id("r1"),
+        status: StepStatus::Applied,
+        code: None,
+        detail: String::new(),
+        observed: vec![],
+    };
+    given.when(&agent(), Command::SettleStep(applied));
+    given.when(&agent(), status_of(2, JobStatus::Stuck));
+    let skip = Direction::Skip(device_id("r2"));
+    given.when(&alice(), Command::DirectJob { job_id: job_id(2), direction: skip, reason: "dead".into() });
+    given.when(&agent(), status_of(2, JobStatus::Completed));
+    assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::PartiallyRolledBack);
+}

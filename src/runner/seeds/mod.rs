@@ -1,0 +1,164 @@
+//! Whole rollouts in virtual time: the real runner and rules over a ledger in memory and model routers, with everything
+//! that can go wrong. A seed decides all of it.
+//!
+//! `APPLIANCE_SEEDS=N` plays N of them; `SEED=n` plays one and prints its story.
+
+mod check;
+mod mutants;
+mod people;
+mod plans;
+mod play;
+mod rng;
+mod router;
+mod stage;
+mod wire;
+
+use std::{
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use self::{
+    check::Figures,
+    mutants::Mutant,
+    plans::Scenario,
+    play::{End, play},
+};
+
+/// As many as continuous integration has the time for.
+const SEEDS: u64 = 1000;
+/// A mistake must be found among so many.
+const SEEDS_FOR_A_MISTAKE: u64 = 600;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// A story, or why it could not be told to its end.
+fn told(scenario: &Scenario, mutant: Option<Mutant>, told: bool) -> End {
+    catch_unwind(AssertUnwindSafe(|| play(scenario, mutant, told))).unwrap_or_else(|_| End {
+        faults: vec!["something panicked; it is told above".to_owned()],
+        story: Vec::new(),
+        figures: Figures::default(),
+    })
+}
+
+/// Plays a seed again and tells all of it.
+fn story_of(seed: u64) -> String {
+    let scenario = Scenario::of(seed);
+    let End { faults, story, .. } = told(&scenario, None, true);
+    let mut text = format!("SEED={seed}\n{scenario:#?}\n{}\n", story.join("\n"));
+    for fault in &faults {
+        let _ = writeln!(text, "FAULT: {fault}");
+    }
+    text
+}
+
+/// Plays many seeds on all cores; those that went wrong, and what happened in all of them.
+fn play_all(seeds: std::ops::Range<u64>) -> (Vec<(u64, String)>, Figures) {
+    let next = AtomicU64::new(seeds.start);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let one = || {
+        let (mut wrong, mut figures) = (Vec::new(), Figures::default());
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return (wrong, figures);
+            }
+            let end = told(&Scenario::of(seed), None, false);
+            wrong.extend(end.faults.first().map(|fault| (seed, fault.clone())));
+            figures.add(end.figures);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();
+        let (mut wrong, mut figures) = (Vec::new(), Figures::default());
+        for worker in workers {
+            let (more, others) = worker.join().unwrap();
+            wrong.extend(more);
+            figures.add(others);
+        }
+        wrong.sort();
+        (wrong, figures)
+    })
+}
+
+#[test]
+fn rollouts_keep_their_promises_whatever_happens() {
+    if let Some(seed) = number("SEED") {
+        let story = story_of(seed);
+        assert!(!story.contains("\nFAULT: "), "{story}");
+        println!("{story}");
+        return;
+    }
+    let many = number("APPLIANCE_SEEDS").unwrap_or(SEEDS);
+    let (wrong, figures) = play_all(0..many);
+    println!("{many} seeds: {} wrong", wrong.len());
+    for (what, times) in &figures.0 {
+        println!("  {times:>9} {what}");
+    }
+    for (seed, fault) in wrong.iter().take(20) {
+        println!("SEED={seed}: {fault}");
+    }
+    if let Some((seed, _)) = wrong.first() {
+        panic!("{} of {many} seeds went wrong, the first one:\n{}", wrong.len(), story_of(*seed));
+    }
+    if many >= SEEDS {
+        for what in SEEN {
+            assert!(figures.0.contains_key(what), "never seen: {what}");
+        }
+    }
+}
+
+/// What a thousand seeds must have seen, or they tell nothing.
+const SEEN: [&str; 24] = [
+    "ends Completed",
+    "ends Failed",
+    "ends Cancelled",
+    "ends RolledBack",
+    "ends PartiallyRolledBack",
+    "ends Halted",
+    "ends Stuck",
+    "gate passed: true",
+    "gate passed: false",
+    "step Held",
+    "step Applied",
+    "step NotApplied",
+    "step Refused",
+    "step InDoubt",
+    "step Diverged",
+    "step Undone",
+    "step RevertedByRouter",
+    "timed undo Disarmed",
+    "timed undo Lapsed",
+    "timed undo InDoubt",
+    "timed undo NotArmed",
+    "directed Skip",
+    "directed Resume",
+    "directed RollBack",
+];
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    for seed in 0..60 {
+        let scenario = Scenario::of(seed);
+        let (first, second) = (told(&scenario, None, true), told(&scenario, None, true));
+        let differs = first.story.iter().zip(&second.story).find(|(one, other)| one != other);
+        assert_eq!(differs, None, "SEED={seed}");
+        assert_eq!(first.story.len(), second.story.len(), "SEED={seed}");
+    }
+}
+
+#[test]
+fn the_checker_finds_each_deliberate_mistake() {
+    for (mutant, words) in Mutant::ALL {
+        let found = (0..SEEDS_FOR_A_MISTAKE).find_map(|seed| {
+            let scenario = Scenario { crashes: vec![], ..Scenario::of(seed) };
+            let faults = told(&scenario, Some(mutant), false).faults;
+            faults.into_iter().find(|fault| fault.contains(words)).map(|fault| (seed, fault))
+        });
+        let (seed, fault) = found.unwrap_or_else(|| panic!("{mutant:?} was not found"));
+        println!("{mutant:?} is found by seed {seed}: {fault}");
+    }
+}
