@@ -428,10 +428,7 @@ fn status_changed(e: &JobStatusChanged, job: &JobState, seq: Seq, findings: &mut
     expect(!armed, "the job is over although a router's own undo is armed");
     let fits = match e.status {
         Completed => all(|step| step.status == StepStatus::Applied),
-        RolledBack => {
-            all(|step| step.status != StepStatus::Diverged)
-                && job.steps.iter().all(|step| step.status != StepStatus::Applied)
-        }
+        RolledBack => !job.steps.iter().any(StepState::may_stand),
         _ => true,
     };
     expect(fits, "its steps did not come to this end");
