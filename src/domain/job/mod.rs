@@ -289,11 +289,16 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
             state.jobs.insert(e.job_id, job);
         }
         Event::StepStarted(e) => change(state, e.job_id, |job| {
-            if let Some(step) = step_mut(job, e.step_id) {
-                step.status = StepStatus::Started;
-                step.attempts = e.attempt;
-                step.tries = if step.undo == e.undo { step.tries + 1 } else { 1 };
-                step.undo = e.undo;
+            let Some(step) = step_mut(job, e.step_id) else { return };
+            step.status = StepStatus::Started;
+            step.attempts = e.attempt;
+            step.tries = if step.undo == e.undo { step.tries + 1 } else { 1 };
+            step.undo = e.undo;
+            // A verdict is about what was written before it: what is tried again, or goes on, has a gate of its own.
+            let wave = step.layout.wave;
+            if let Some(wave) = wave_mut(job, wave).filter(|_| !e.undo) {
+                wave.judged = None;
+                wave.samples.truncate(1);
             }
         }),
         Event::StepSettled(e) => change(state, e.job_id, |job| {
@@ -330,6 +335,11 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Moment) {
         Event::DeadManStarted(e) => change(state, e.job_id, |job| {
             let man = job.dead_men.entry(e.device_id.clone()).or_insert_with(|| DeadManState::new(at));
             man.started(e, at);
+            // What it undoes is everything of the device: also what was confirmed before it was tried again.
+            let again = |step: &&mut StepState| {
+                !e.disarm && step.layout.device_id == e.device_id && step.status == StepStatus::Applied
+            };
+            job.steps.iter_mut().filter(again).for_each(|step| step.status = StepStatus::Held);
         }),
         Event::DeadManSettled(e) => change(state, e.job_id, |job| {
             if let Some(man) = job.dead_men.get_mut(&e.device_id) {

@@ -666,3 +666,43 @@ fn a_reversal_that_left_a_device_out_is_a_partial_one() {
     given.when(&agent(), status_of(2, JobStatus::Completed));
     assert_eq!(given.state.plans[&plan_id(1)].status, PlanStatus::PartiallyRolledBack);
 }
+
+#[test]
+fn what_is_tried_again_is_held_with_everything_that_its_new_timed_undo_covers_and_has_a_gate_of_its_own() {
+    let mut plan = guarded();
+    plan.rollback_on_failure = false;
+    let more = plan.waves[0][0].operations[0].clone();
+    plan.waves[0][0].operations.push(more);
+    let mut given = running(plan);
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    let settled = |n: u128, status| {
+        Command::SettleStep(StepSettled {
+            job_id: job_id(1),
+            step_id: step_id(n),
+            device_id: device_id("r1"),
+            status,
+            code: None,
+            detail: String::new(),
+            observed: vec![],
+        })
+    };
+    given.when(&agent(), begin(1, false));
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    given.when(&agent(), begin(2, false));
+    given.when(&agent(), settled(2, StepStatus::Refused));
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", true));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Disarmed));
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    given.when(&agent(), status_of(1, JobStatus::Halted));
+    let retry = Command::DirectJob { job_id: job_id(1), direction: Direction::Retry, reason: "again".into() };
+    given.when(&alice(), retry);
+    given.when(&agent(), dead_man("r1", false));
+    assert_eq!(job(&given).steps[0].status, StepStatus::Held, "the new timer undoes it as well");
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    given.when(&agent(), begin(2, false));
+    given.when(&agent(), settled(2, StepStatus::Applied));
+    assert!(judge(&mut given, 1, &["r1"], 5), "looked at once more");
+}

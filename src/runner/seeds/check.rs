@@ -298,6 +298,13 @@ impl Checker {
         self.change(e.job_id, e.step_id, |step| {
             (step.status, step.undo, step.attempts) = (StepStatus::Started, e.undo, step.attempts + 1);
         });
+        let job = self.jobs.get_mut(&e.job_id).filter(|_| !e.undo);
+        let Some(job) = job else { return };
+        let wave = job.of(&e.device_id).next().map_or(0, |step| step.layout.wave.0 as usize - 1);
+        // What is written after a verdict needs another one.
+        let gate = &mut job.gates[wave];
+        (gate.passed, gate.accepted) = (None, false);
+        gate.looks.truncate(1);
     }
 
     fn change(&mut self, job_id: JobId, step_id: StepId, with: impl FnOnce(&mut StepView)) {
@@ -382,6 +389,10 @@ impl Checker {
         let Some(job) = self.jobs.get_mut(&e.job_id) else { return };
         let status = if e.disarm { DeadManStatus::Disarming } else { DeadManStatus::Arming };
         job.timers.insert(e.device_id.clone(), status);
+        // It undoes everything of the device, also what was confirmed before.
+        let mine = |step: &&mut StepView| step.layout.device_id == e.device_id && step.is_on_router();
+        let steps = job.steps.iter_mut().filter(mine).filter(|_| !e.disarm);
+        steps.for_each(|step| step.status = StepStatus::Held);
         let held = job.of(&e.device_id).any(|step| step.status == StepStatus::Held);
         let wave = job.of(&e.device_id).next().map_or(0, |step| step.layout.wave.0 as usize - 1);
         let gate = &job.gates[wave];
