@@ -177,7 +177,7 @@ fn what_runs_waits_or_was_changed_since_is_not_rolled_back() {
 
     let writes: Vec<usize> = (0..3).map(|n| house.writes(n)).collect();
     let id = rule(&house, 2, "no telnet");
-    behind_back(&house, 2, &json!({ "menu": MENU, "id": id, "props": { "disabled": "true" } }));
+    behind_back(&house, 2, &json!({ "menu": MENU, "id": id, "props": { "comment": "mine now" } }));
     let stale = house.mcp_call(As::Agent, "config_rollback_plan", &back).unwrap_err();
     assert_eq!(
         (&stale["code"], &stale["device_id"]),
@@ -188,7 +188,7 @@ fn what_runs_waits_or_was_changed_since_is_not_rolled_back() {
     assert_eq!(status_of(&house, &added["plan_id"]), "completed", "it stands as it stood");
     assert_eq!(writes, (0..3).map(|n| house.writes(n)).collect::<Vec<_>>(), "nothing was sent anywhere");
     // What came beside it since is none of its business.
-    behind_back(&house, 2, &json!({ "menu": MENU, "id": id, "props": { "disabled": "false" } }));
+    behind_back(&house, 2, &json!({ "menu": MENU, "id": id, "props": { "comment": "no telnet" } }));
     behind_back(
         &house,
         2,

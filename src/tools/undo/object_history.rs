@@ -40,13 +40,13 @@ const OF_A_JOB_MAX: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub struct Params {
     device_id: DeviceRef,
-    /// Menu, such as `/ip/firewall/filter`.
+    /// Such as `/ip/dns`.
     path: Text<1, 128>,
-    /// RouterOS's id of the record (`*3`); left out for a menu without records, or for all of them.
+    /// Record (`*3`); none: the whole menu.
     id: Option<Text<1, 16>>,
-    /// Instead of the id: a property that the record has or had, such as `comment=uplink`.
+    /// Or what it says or said: `comment=uplink`.
     r#match: Option<Text<1, 512>>,
-    /// 1–200, default 50.
+    /// 1–500, default 50.
     limit: Option<u32>,
     /// From `next_cursor`.
     cursor: Option<String>,
@@ -106,14 +106,14 @@ impl Tool for ObjectHistory {
     const SPEC: Spec = Spec::read(
         "object_history",
         "History of an object",
-        "Which plans, people and agents made a record or menu of a router what it is, newest first. Only changes made here.",
+        "Which plans, people and agents changed a record or menu, newest first.",
     )
     .local();
     type Params = Params;
     type Answer = Answer;
 
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
-        let limit = page::limit(params.limit, 50, 200)?;
+        let limit = page::limit(params.limit, 50, 500)?;
         let from = page::place(params.cursor.as_deref())?;
         let device_id = cx.device(&params.device_id)?.device_id;
         let path = menu_of(&params.path.0)?;

@@ -29,7 +29,6 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The plan to undo.
     plan_id: PlanId,
     /// Why.
     reason: Text<1, 512>,
@@ -82,7 +81,7 @@ impl Tool for ConfigRollbackPlan {
     const SPEC: Spec = Spec::write(
         "config_rollback_plan",
         "Roll a plan back",
-        "Undoes what a finished plan changed, device by device, with its gates. Needs no new approval for 24 h after its end.",
+        "Undoes a finished plan. Needs no new approval within 24 h of its end.",
     )
     .needs(&[])
     .tier(Tier::Professional)
