@@ -76,9 +76,13 @@ macro_rules! minted_id {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let body = text.strip_prefix($prefix).ok_or(IdError::Prefix { expected: $prefix })?;
-                ulid::Ulid::from_string(&body.to_ascii_uppercase())
-                    .map(|u| Self(u.into()))
-                    .map_err(|_| IdError::Body { expected: $prefix })
+                let body = body.to_ascii_uppercase();
+                // 26 digits hold two bits more than an id has: a text that uses them would be another name for the same.
+                ulid::Ulid::from_string(&body)
+                    .ok()
+                    .filter(|ulid| ulid.to_string() == body)
+                    .map(|ulid| Self(ulid.into()))
+                    .ok_or(IdError::Body { expected: $prefix })
             }
         }
 
@@ -315,6 +319,9 @@ mod tests {
         assert_eq!(id.to_string().parse::<PlanId>(), Ok(id));
         assert_eq!(id.to_string().parse::<JobId>(), Err(IdError::Prefix { expected: "job_" }));
         assert_eq!("plan_zz".parse::<PlanId>(), Err(IdError::Body { expected: "plan_" }));
+        // No second name for the same plan: the first digit has three bits.
+        let other = id.to_string().replacen("plan_0", "plan_8", 1);
+        assert_eq!(other.parse::<PlanId>(), Err(IdError::Body { expected: "plan_" }));
     }
 
     #[test]
