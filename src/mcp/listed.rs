@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     access::principal::Kind,
-    tools::{catalog, rollout::Shape, tool::ToolDef},
+    tools::{catalog, grouped::Batches, rollout::Shape, tool::ToolDef},
 };
 
 /// A tool as listed, with or without the schema of its answer. Made once a process: schemas never change.
@@ -33,7 +33,7 @@ fn made(def: &ToolDef, with_output: bool) -> Tool {
     tool.title = Some(spec.title.to_owned());
     tool.annotations = Some(annotations(def));
     if with_output {
-        tool.output_schema = Some(Arc::new(answer(&(def.output_schema)())));
+        tool.output_schema = Some(Arc::new(answer(&(def.output_schema)(), told)));
     }
     tool
 }
@@ -139,9 +139,10 @@ fn wanted(schema: Value) -> Value {
 }
 
 /// The fields that an answer has, and the names in its rows.
-fn answer(whole: &Value) -> Map<String, Value> {
-    let fields =
-        properties(whole).into_iter().filter(|(name, _)| !READ_FROM_ROUTERS.contains(&name.as_str()));
+fn answer(whole: &Value, shape_is_told: bool) -> Map<String, Value> {
+    let course = if shape_is_told { Batches::properties() } else { Map::new() };
+    let told_once = |name: &str| READ_FROM_ROUTERS.contains(&name) || course.contains_key(name);
+    let fields = properties(whole).into_iter().filter(|(name, _)| !told_once(name));
     let fields: Value = fields.map(|(name, schema)| (name, field(&schema))).collect();
     Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), fields)])
 }
@@ -302,7 +303,7 @@ mod tests {
                 "unknown": {},
             },
         });
-        assert_eq!(Value::Object(answer(&whole)), short);
+        assert_eq!(Value::Object(answer(&whole, false)), short);
     }
 
     /// Some clients hold failures against the schema too, and a failure has fields of its own.
@@ -315,7 +316,7 @@ mod tests {
             .details(json!({}))
             .to_json();
         for def in catalog::all() {
-            let listed = answer(&(def.output_schema)());
+            let listed = answer(&(def.output_schema)(), false);
             assert!(
                 !listed["properties"].as_object().unwrap().is_empty(),
                 "{} names no field",

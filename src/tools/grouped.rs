@@ -7,10 +7,11 @@ use events::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
     changes::{ShownOperation, diff_lines},
-    tools::page,
+    tools::{page, tool::schema_of},
 };
 
 /// Operations that are shown with the answer of a plan tool; the others are in `plan_details`.
@@ -60,6 +61,13 @@ pub struct Batches {
 }
 
 impl Batches {
+    /// Its fields in an answer, each with its schema.
+    #[must_use]
+    pub fn properties() -> Map<String, Value> {
+        let mut schema = schema_of::<Self>();
+        schema["properties"].as_object_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Those of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {

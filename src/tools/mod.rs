@@ -23,7 +23,7 @@ mod following;
 mod fuzz_testing;
 #[cfg(test)]
 mod fuzz_tests;
-mod grouped;
+pub mod grouped;
 pub mod interface;
 pub mod ip;
 pub mod listing;

@@ -6,7 +6,7 @@ use crate::routeros::{
     compat::Field,
     resources::{Reading, Record, number},
     text::Untrusted,
-    value::duration,
+    value::{Version, duration},
 };
 
 /// What the box is and how it is doing.
@@ -66,6 +66,12 @@ impl Reading for SystemResource {
 }
 
 impl SystemResource {
+    /// The release that it tells; none where it is not understood.
+    #[must_use]
+    pub fn release(&self) -> Option<Version> {
+        Version::parse(self.version.expose())
+    }
+
     /// Memory in use, in percent.
     #[must_use]
     pub fn memory_percent(&self) -> Option<f64> {

@@ -16,7 +16,7 @@ fn servers(house: &House, n: usize) -> (Value, Value) {
 fn five_devices_are_changed_one_first_then_two_at_a_time_each_batch_behind_its_gate() {
     let house = House::start(5);
     let params = json!({
-        "device_ids": ids(&house, 0..5), "dns_servers": ["9.9.9.9", "1.1.1.1"], "ntp_servers": ["192.0.2.1"],
+        "device_ids": ids(&house, 0..5), "dns_servers": ["9.9.9.9", "1.1.1.1"], "ntp_servers": ["198.51.100.123"],
         "batch_size": 2,
     });
     let plan = house.mcp_call(As::Agent, PLAN, &params).unwrap();
@@ -69,7 +69,7 @@ fn five_devices_are_changed_one_first_then_two_at_a_time_each_batch_behind_its_g
     assert!(job["estimated_duration_minutes"].as_f64().unwrap() > 0.0, "{job}");
     assert_eq!(rested(&house, &job["job_id"])["status"], "completed");
     for n in 0..5 {
-        assert_eq!(servers(&house, n), (json!("9.9.9.9,1.1.1.1"), json!("192.0.2.1")), "{n}");
+        assert_eq!(servers(&house, n), (json!("9.9.9.9,1.1.1.1"), json!("198.51.100.123")), "{n}");
         assert_eq!(house.writes(n), 2, "{n}: each write once");
     }
     // No write of a batch before the last write of the one before it and three looks at each of its devices.
@@ -97,7 +97,7 @@ fn a_batch_that_fails_undoes_those_before_it_and_spares_those_after_it() {
     let house = House::start(4);
     let before: Vec<_> = (0..4).map(|n| servers(&house, n)).collect();
     let params = json!({
-        "device_ids": ids(&house, 0..4), "dns_servers": ["9.9.9.9"], "ntp_servers": ["192.0.2.1"], "batch_size": 1,
+        "device_ids": ids(&house, 0..4), "dns_servers": ["9.9.9.9"], "ntp_servers": ["198.51.100.123"], "batch_size": 1,
     });
     let plan = house.mcp_call(As::Agent, PLAN, &params).unwrap();
     approved(&house, &plan);
@@ -118,11 +118,11 @@ fn one_device_of_five_that_was_changed_by_hand_stops_the_whole_plan_before_anyth
     for (menu, props) in [
         ("/ip/dns", json!({ "servers": "8.8.8.8" })),
         // The second change of a device counts as well as the first.
-        ("/system/ntp/client", json!({ "servers": "192.0.2.77", "enabled": "true" })),
+        ("/system/ntp/client", json!({ "servers": "198.51.100.124", "enabled": "true" })),
     ] {
         let house = House::start(5);
         let params = json!({
-            "device_ids": ids(&house, 0..5), "dns_servers": ["9.9.9.9"], "ntp_servers": ["192.0.2.1"], "batch_size": 2,
+            "device_ids": ids(&house, 0..5), "dns_servers": ["9.9.9.9"], "ntp_servers": ["198.51.100.123"], "batch_size": 2,
         });
         let plan = house.mcp_call(As::Agent, PLAN, &params).unwrap();
         approved(&house, &plan);
