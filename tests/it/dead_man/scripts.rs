@@ -305,7 +305,9 @@ fn planned(rows: &[Row], changes: &[Change]) -> Vec<Operation> {
                 pick(index).and_then(|row| record::remove(&MENU, &now, &row).ok()).into_iter().collect()
             }
             Change::Set(index, rule) => {
-                let set = |row: Row| record::set(&MENU, &row, rule).unwrap();
+                // RouterOS has no `unset` for a log's prefix; no tool sets one.
+                let rule: Vec<_> = rule.iter().filter(|(name, _)| name != "log-prefix").cloned().collect();
+                let set = |row: Row| record::set(&MENU, &row, &rule).unwrap();
                 pick(index).map(set).unwrap_or_default()
             }
             Change::Move(index, before) => pick(index)
