@@ -93,8 +93,11 @@ impl Cx {
         }
         let fine = [StepStatus::Applied, StepStatus::Waiting, StepStatus::Undone];
         let step = job.steps.iter().find(|step| !fine.contains(&step.status));
-        let known = step
-            .and_then(|step| step.code.as_deref())
+        // No step was begun where the timed undo of the router could not be armed.
+        let unarmed = job.dead_men.iter().find(|(_, man)| man.has_failed()).filter(|_| step.is_none());
+        let told = step.and_then(|step| step.code.as_deref());
+        let known = told
+            .or_else(|| unarmed.and_then(|(_, man)| man.code.as_deref()))
             .and_then(|word| Code::ALL.iter().copied().find(|code| code.as_str() == word));
         let stale = self.view(|views| {
             views
@@ -110,7 +113,8 @@ impl Cx {
             (_, Some(code)) => code,
             _ => Code::JobFailed,
         };
-        let words = step.map(|step| Untrusted::new(&step.detail)).filter(|words| !words.is_empty());
+        let detail = step.map(|step| &step.detail).or_else(|| unarmed.map(|(_, man)| &man.detail));
+        let words = detail.map(|detail| Untrusted::new(detail)).filter(|words| !words.is_empty());
         let said = match job.status {
             JobStatus::Failed | JobStatus::RolledBack => "the change was not made",
             _ => "the change is not done",
@@ -125,8 +129,10 @@ impl Cx {
                 "step_status": step.map(|step| step.status),
                 "routeros": words,
             }));
-        Err(match step.or(job.steps.first()) {
-            Some(step) => failure.device(&step.layout.device_id),
+        let device =
+            step.map(|step| &step.layout.device_id).or_else(|| unarmed.map(|(device_id, _)| device_id));
+        Err(match device.or_else(|| job.steps.first().map(|step| &step.layout.device_id)) {
+            Some(device_id) => failure.device(device_id),
             None => failure,
         })
     }

@@ -115,12 +115,12 @@ const CASES: &[Case] = &[
         |_| json!({ "dst_address": "10.50.0.0/16", "gateway": "172.16.40.9", "distance": 5, "comment": "to the mill" }),
     ),
     ("plan_modify_static_route", |wire| {
-        let id = id_where(wire, ROUTES, |row| row["dst-address"] == "10.40.0.0/16");
+        let id = id_where(wire, ROUTES, |row| row["dst-address"] == "10.99.0.0/16");
         json!({ "route_id": id, "comment": "other", "distance": 7 })
     }),
     (
         "plan_remove_static_route",
-        |wire| json!({ "route_id": id_where(wire, ROUTES, |row| row["dst-address"] == "10.40.0.0/16") }),
+        |wire| json!({ "route_id": id_where(wire, ROUTES, |row| row["dst-address"] == "10.99.0.0/16") }),
     ),
     ("plan_create_dhcp_pool", |_| {
         json!({ "pool_name": "guests", "address_range": "172.16.7.10-172.16.7.99", "gateway": "172.16.7.1",
@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
     }),
     (
         "plan_modify_bridge_settings",
-        |_| json!({ "bridge_name": "bridge", "bridge_settings": { "comment": "core", "priority": 4096 } }),
+        |_| json!({ "bridge_name": "bridge", "bridge_settings": { "ageing_time": 600, "priority": 4096 } }),
     ),
     (
         "plan_create_wireless_ssid",
@@ -181,7 +181,7 @@ fn every_change_kind_is_undone_by_the_router_whatever_part_of_it_was_made() {
     wire.done(
         "PUT",
         WIFI,
-        Some(&json!({ "name": "guest-wifi", "master-interface": "wifi2", "configuration.ssid": "guests" })),
+        Some(&json!({ "name": "guest-wifi", "master-interface": "wifi2", "configuration.ssid": "guests", "disabled": "false" })),
     );
     wire.done(
         "PUT",
@@ -305,7 +305,9 @@ fn planned(rows: &[Row], changes: &[Change]) -> Vec<Operation> {
                 pick(index).and_then(|row| record::remove(&MENU, &now, &row).ok()).into_iter().collect()
             }
             Change::Set(index, rule) => {
-                let set = |row: Row| record::set(&MENU, &row, rule).unwrap();
+                // RouterOS has no `unset` for a log's prefix; no tool sets one.
+                let rule: Vec<_> = rule.iter().filter(|(name, _)| name != "log-prefix").cloned().collect();
+                let set = |row: Row| record::set(&MENU, &row, &rule).unwrap();
                 pick(index).map(set).unwrap_or_default()
             }
             Change::Move(index, before) => pick(index)

@@ -119,6 +119,11 @@ pub fn plain(menu: &str, rows: &[Row]) -> Vec<Row> {
         "link-downs",
         "last-link-down-time",
         "cache-used",
+        "status",
+        "synced-server",
+        "synced-stratum",
+        "system-offset",
+        "freq-drift",
         "used",
     ];
     let off = |value: &str| matches!(value, "" | "false" | "no");
