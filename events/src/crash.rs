@@ -61,8 +61,6 @@ pub const POINTS: &[&str] = &[
     "runner.after_report",
     "runner.before_stale",
     "runner.after_stale",
-    "runner.before_stale_step",
-    "runner.after_stale_step",
     "runner.before_give_up",
     "runner.after_give_up",
     "dead_man.before_begin",

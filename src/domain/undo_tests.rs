@@ -117,6 +117,9 @@ fn stands(given: &Given, n: u128) -> PlanStatus {
     given.state.plans[&plan_id(n)].status
 }
 
+/// A change of a plan that must not be taken.
+type Bend = Box<dyn Fn(&mut Plan)>;
+
 #[test]
 fn a_finished_plan_is_undone_wave_by_wave_from_the_last_under_its_own_approval() {
     let mut given = done();
@@ -148,7 +151,7 @@ fn a_finished_plan_is_undone_wave_by_wave_from_the_last_under_its_own_approval()
 fn a_plan_that_is_not_exactly_the_undo_is_refused_whatever_approves_it() {
     let given = done();
     let right = undoing(&given, 2, &[1]);
-    let forged: Vec<(&str, Box<dyn Fn(&mut Plan)>)> = vec![
+    let forged: Vec<(&str, Bend)> = vec![
         ("another value", Box::new(|p| p.waves[0][0].operations[0] = operation("9.9.9.9", "6.6.6.6"))),
         (
             "another undo",
@@ -185,7 +188,7 @@ fn a_plan_that_is_not_exactly_the_undo_is_refused_whatever_approves_it() {
         assert_eq!(refused.map_err(|refusal| refusal.code), Err(Code::PlanStale), "{what}");
     }
     // These are for a person to approve, not for the approval of the plan that is undone.
-    let other_way: Vec<(&str, Box<dyn Fn(&mut Plan)>)> = vec![
+    let other_way: Vec<(&str, Bend)> = vec![
         ("no pause", Box::new(|p| p.rollout.pause_seconds += 1)),
         ("without the timed undo", Box::new(|p| p.rollout.without_dead_man = true)),
         ("back and forth", Box::new(|p| p.rollback_on_failure = true)),

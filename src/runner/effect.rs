@@ -211,17 +211,25 @@ impl Runner {
     pub(super) async fn not_as_planned(&self, job: &JobState, step: &StepState) -> Result<Went, Failure> {
         let untouched = job.steps.iter().all(|step| step.status == StepStatus::Waiting);
         if untouched && job.dead_men.is_empty() {
-            let device_id = step.layout.device_id.clone();
-            events::crash::point("runner.before_stale_step");
-            let stale = self.submit(Command::StalePlan { job_id: job.job_id, device_id }).await;
-            events::crash::point("runner.after_stale_step");
-            match stale {
+            match self.say_stale(job, step.layout.device_id.clone()).await {
                 // Another device was written to meanwhile.
                 Err(failure) if failure.code == Code::Conflict => {}
-                stale => return stale.map(|_| Went::On),
+                stale => return stale,
             }
         }
         self.give_up(job, step, Code::PlanStale).await
+    }
+
+    /// A device is not as it was when the plan was made, and nothing was sent yet.
+    pub(super) async fn say_stale(
+        &self,
+        job: &JobState,
+        device_id: events::ids::DeviceId,
+    ) -> Result<Went, Failure> {
+        events::crash::point("runner.before_stale");
+        self.submit(Command::StalePlan { job_id: job.job_id, device_id }).await?;
+        events::crash::point("runner.after_stale");
+        Ok(Went::On)
     }
 
     /// A step that cannot be begun: nothing was sent.

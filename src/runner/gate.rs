@@ -75,10 +75,7 @@ impl Runner {
             .collect()
             .await;
         if let Some(device_id) = differing.into_iter().next() {
-            events::crash::point("runner.before_stale");
-            self.submit(Command::StalePlan { job_id: job.job_id, device_id }).await?;
-            events::crash::point("runner.after_stale");
-            return Ok(Went::On);
+            return self.say_stale(job, device_id).await;
         }
         self.set_status(job.job_id, JobStatus::Running, reason).await
     }

@@ -64,11 +64,13 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
 /// timed undo as well.
 pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
-    let planned = all().filter(move |other| topic.is_some() && other.spec.demand.topic == topic);
+    let reverses = topic.is_none() && def.uses.is_empty() && def.spec.open_world && def.spec.changes_routers;
+    let planned =
+        all().filter(move |other| reverses || (topic.is_some() && other.spec.demand.topic == topic));
     let writes = planned.flat_map(|other| other.uses.iter().filter(|endpoint| endpoint.is_write()));
     // What every plan looks at first.
     let looks = LOOKS.iter().filter(|_| def.spec.shaped);
-    let changes = topic.is_some() || def.uses.iter().any(Endpoint::is_write);
+    let changes = reverses || topic.is_some() || def.uses.iter().any(Endpoint::is_write);
     let timed = dead_man::USES.iter().filter(move |_| changes);
     def.uses.iter().chain(writes).chain(looks).chain(timed).copied()
 }

@@ -8,6 +8,8 @@ mod dead_man;
 mod direct;
 mod next;
 mod progress;
+#[cfg(test)]
+mod stage;
 mod start;
 mod step;
 #[cfg(test)]

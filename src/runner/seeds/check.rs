@@ -54,6 +54,19 @@ struct GateView {
     accepted: bool,
 }
 
+impl GateView {
+    /// A gate that failed, and a look before the wave that failed, are looked at anew.
+    fn look_again(&mut self) {
+        if self.passed == Some(true) || self.accepted {
+            return;
+        }
+        let unread = self.looks.first().is_some_and(|look| look.iter().any(|s| s.problem.is_some()));
+        let begun = self.looks.len() > 1 || self.passed.is_some();
+        self.looks.truncate(usize::from(!unread || begun));
+        self.passed = None;
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct JobView {
     pub plan: Plan,
@@ -476,19 +489,18 @@ impl Checker {
             Direction::Skip(device_id) => {
                 job.skipped.insert(device_id.clone());
                 self.open.remove(device_id);
+                // Its wave is judged anew, without it.
+                let wave = job.of(device_id).next().map(|step| step.layout.wave.0 as usize - 1);
+                if let Some(gate) = wave.and_then(|wave| job.gates.get_mut(wave)) {
+                    gate.look_again();
+                }
             }
             Direction::Resume => {
                 let failed = |gate: &&mut GateView| gate.passed == Some(false);
                 job.gates.iter_mut().filter(failed).for_each(|gate| gate.accepted = true);
             }
             Direction::Retry => {
-                for gate in job.gates.iter_mut().filter(|gate| gate.passed != Some(true) && !gate.accepted) {
-                    let unread =
-                        gate.looks.first().is_some_and(|look| look.iter().any(|s| s.problem.is_some()));
-                    let begun = gate.looks.len() > 1 || gate.passed.is_some();
-                    gate.looks.truncate(usize::from(!unread || begun));
-                    gate.passed = None;
-                }
+                job.gates.iter_mut().for_each(GateView::look_again);
                 let skipped = job.skipped.clone();
                 for step in job.steps.iter_mut().filter(|step| !skipped.contains(&step.layout.device_id)) {
                     if matches!(step.status, StepStatus::Refused | StepStatus::RevertedByRouter) {

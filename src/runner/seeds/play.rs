@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use events::{
     ids::{DeviceId, JobId},
     job::{JobStatus, StepStatus},
-    plan::{Origin, Plan},
+    operation::Operation,
+    plan::{DevicePart, Origin, Plan},
 };
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
@@ -14,13 +15,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{
         Command,
+        job::part_of,
         plan::PlanStatus,
         testing::{agent, job_id, step_id},
+        undo::{ROLLBACK_OF, reversal},
     },
     runner::{
         Desk as _, Runner,
         seeds::{
-            check::Figures,
+            check::{Figures, StepView},
             mutants::Mutant,
             people,
             plans::{Person, Scenario},
@@ -94,7 +97,7 @@ impl Play<'_> {
         let completed = self.stage.job(job_id(1)).is_some_and(|(job, _)| job.status == JobStatus::Completed);
         let cuts = self.stage.scene().routers.values().any(|router| !router.answers(Instant::now()));
         if let Some(reverse) = self.scenario.reverse.as_ref().filter(|_| completed && !cuts) {
-            self.start(reverse, 2);
+            self.start(&self.exactly(reverse), 2);
             self.live(job_id(2)).await;
         }
         // Whatever still waits on a router has run by then.
@@ -102,15 +105,30 @@ impl Play<'_> {
         self.judge();
     }
 
+    /// The plan that reverses, with exactly what is left to reverse: the rules take no other.
+    fn exactly(&self, reverse: &Plan) -> Plan {
+        let left = reversal(&self.stage.scene().state, &reverse.undoes).unwrap_or_default();
+        let part = |(device_id, operations): (DeviceId, Vec<Operation>)| {
+            let own = part_of(reverse, &device_id).unwrap();
+            DevicePart { operations, ..own.clone() }
+        };
+        let waves = left.into_iter().map(|parts| parts.into_iter().map(part).collect()).collect();
+        Plan { waves, ..reverse.clone() }
+    }
+
     fn start(&self, plan: &Plan, n: u128) {
         let plan = self.stage.bound(plan);
+        let policy = match plan.undoes.first() {
+            Some(undone) => format!("{ROLLBACK_OF}{undone}"),
+            None => "immediate_writes:lab".to_owned(),
+        };
         let plan_id = plan.plan_id;
         let steps: usize = plan.waves.iter().flatten().map(|part| part.operations.len()).sum();
         let step_ids = (0..steps).map(|at| step_id(1000 * n + at as u128)).collect();
         let propose = Command::ProposePlan {
             plan: Box::new(plan),
             approval_token_sha256: String::new(),
-            policy: Some("immediate_writes:lab".to_owned()),
+            policy: Some(policy),
             origin: Origin::default(),
         };
         let start = Command::StartJob { plan_id, job_id: job_id(n), step_ids, approval_token_sha256: None };
@@ -177,7 +195,7 @@ impl Play<'_> {
             if heard.1.elapsed() >= QUIET && person.is_none() && !stage.scene().store_is_away() {
                 return Life::Rests;
             }
-            let news = std::mem::replace(&mut known, Some(facts)) != Some(facts) || Instant::now() >= look;
+            let news = known.replace(facts) != Some(facts) || Instant::now() >= look;
             for open in stage.open_jobs().into_iter().filter(|_| news) {
                 if driven.insert(open) {
                     let runner = runner.clone();
@@ -278,8 +296,14 @@ impl Play<'_> {
             {
                 return;
             }
-            for step in steps().filter(|step| matches!(step.status, StepStatus::Applied | StepStatus::Held)) {
-                wanted.redo(job.operation(&step.layout));
+            let stands = |step: &&StepView| matches!(step.status, StepStatus::Applied | StepStatus::Held);
+            let stood = steps().filter(stands).count();
+            match (job.plan.undoes.is_empty(), stood == steps().count()) {
+                (true, _) => steps().filter(stands).for_each(|step| wanted.redo(job.operation(&step.layout))),
+                // What was reversed whole is as it was; its steps name records by the ids that they had.
+                (false, true) if stood > 0 => wanted = router.start.clone(),
+                (false, false) if stood > 0 => return,
+                (false, _) => {}
             }
         }
         if wanted.letter() != router.config.letter() {

@@ -76,6 +76,9 @@ fn refused() -> RouterError {
     RouterError::Refused { status: 400, words: "failure: no".into() }
 }
 
+/// Which rows an answer has.
+type Filter = Box<dyn Fn(&Row) -> bool>;
+
 impl Scene {
     fn is_calm(&self, begun: Instant) -> bool {
         begun.elapsed() >= Duration::from_secs(self.faults.until_s)
@@ -131,7 +134,7 @@ impl Scene {
             _ => {}
         }
         let router = &self.routers[device_id];
-        let (menu, filter): (String, Box<dyn Fn(&Row) -> bool>) = match ask {
+        let (menu, filter): (String, Filter) = match ask {
             Ask::Print { menu, filters, .. } => {
                 (menu, Box::new(move |row| filters.iter().all(|(name, value)| row.get(name) == Some(value))))
             }

@@ -116,7 +116,6 @@ impl Tool for ConfigRollbackPlan {
             reason: params.reason.0,
         };
         let rollback_plan_id = plan.plan_id;
-        events::crash::point("plan.before_propose");
         cx.submit(Command::ProposePlan {
             plan: Box::new(plan),
             approval_token_sha256: String::new(),
@@ -125,7 +124,6 @@ impl Tool for ConfigRollbackPlan {
         })
         .await
         .map_err(|failure| explained(failure, plan_id))?;
-        events::crash::point("plan.after_propose");
         let job_id = cx.start(rollback_plan_id, steps, None).await?;
         cx.progress(0.0, Some(1.0), "started");
         let rests = cx.engine().wait_until(|views| {

@@ -11,7 +11,7 @@ use crate::{
 pub const RELEASES: [(&str, usize); 4] = [("7.12.2", 11), ("7.16.2", 8), ("7.20.8", 0), ("7.24", 1)];
 
 /// A device of the demo that has no release to itself: the second one of plans for several.
-const PEER: usize = 5;
+const PEER: usize = 6;
 
 /// One router and an agent in front of it.
 pub struct Stage<'a> {

@@ -123,8 +123,8 @@ impl Fleet {
 
         let mut requests = Vec::new();
         let mut truth = BTreeMap::new();
-        for n in 0..self.count {
-            let since = |entry: &&Value| entry["order"].as_u64().unwrap() > seen[n];
+        for (n, seen) in seen.iter().enumerate() {
+            let since = |entry: &&Value| entry["order"].as_u64().unwrap() > *seen;
             requests.extend(self.journal(n).iter().filter(since).map(|entry| Request::of(&device(n), entry)));
             let rows = self.routers.of(n, "GET", "menu?path=/ip/dns", None);
             let rows = rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone());

@@ -28,6 +28,9 @@ use crate::{
 
 const BEFORE: &str = "192.0.2.53";
 const WANTED: &str = "9.9.9.9";
+const RULES: &str = "/ip/firewall/filter";
+/// The comment of the rule that is added.
+const MARK: &str = "of a risky plan";
 /// The list that gets a member.
 const LIST: &str = "mcp-crash";
 
@@ -236,7 +239,13 @@ impl Template {
         let daemon = Daemon::start(&state, &admin, None, false);
         for n in 0..2 * sites {
             let environment = if n % 2 == 0 { "lab" } else { "prod" };
-            add_router(&daemon, &routers, n, &format!("r{n}"), environment, &["advanced_writes"]);
+            let allow = ["advanced_writes", "professional_workflows", "firewall_writes"];
+            add_router(&daemon, &routers, n, &format!("r{n}"), environment, &allow);
+            // A chain that may drop our own connection, for those who jump into it.
+            let mine = json!({
+                "menu": RULES, "props": { "chain": "mine", "action": "drop", "in-interface": "ether5" },
+            });
+            routers.of(n, "POST", "behind-back", Some(&mine));
         }
         let approver = make_approver(&daemon);
         daemon.end(true);
@@ -325,6 +334,8 @@ pub enum What {
     Servers,
     /// A member of an address list, which the router gives its id.
     Member,
+    /// A filter rule that may cut our own way: under a timed undo, with a gate.
+    Rule,
 }
 
 /// Two routers and the right to run one daemon after the other.
@@ -381,6 +392,17 @@ impl Site<'_> {
                 "update_firewall_address_list",
                 json!({ "device_id": self.device(), "list_name": LIST, "address": self.address() }),
             ),
+            What::Rule => {
+                let rows = self.control("GET", &format!("menu?path={RULES}"), None);
+                let first = rows[0][".id"].clone();
+                (
+                    "plan_add_firewall_rule",
+                    json!({
+                        "device_ids": [self.device()], "chain": "input", "action": "jump", "jump_target": "mine",
+                        "comment": MARK, "place_before": first, "soak_seconds": 0,
+                    }),
+                )
+            }
         }
     }
 
@@ -395,6 +417,7 @@ impl Site<'_> {
         let menu = match self.what.get() {
             What::Servers => "/ip/dns",
             What::Member => "/ip/firewall/address-list",
+            What::Rule => RULES,
         };
         let rows = self.control("GET", &format!("menu?path={menu}"), None);
         let rows: Vec<Map<String, Value>> =
@@ -402,6 +425,7 @@ impl Site<'_> {
         let wanted = |row: &&Map<String, Value>| match self.what.get() {
             What::Servers => row["servers"] == WANTED,
             What::Member => row["list"] == LIST && row["address"] == self.address(),
+            What::Rule => row.get("comment").is_some_and(|text| text == MARK),
         };
         let changed = rows.iter().filter(wanted).count() == 1;
         (menu, rows, changed)
@@ -450,6 +474,17 @@ impl Site<'_> {
         daemon.until("all jobs to be settled", |daemon| daemon.jobs_running() == Some(0));
     }
 
+    /// A plan that a person approves and starts, to its end.
+    pub fn approve_and_start(&self, daemon: &mut Daemon, between: impl FnOnce()) {
+        let answer = daemon.tool(self.change().0, &self.change().1);
+        let plan = if answer.body["plan"].is_object() { &answer.body["plan"] } else { &answer.body };
+        let approve = json!({ "plan_id": plan["plan_id"], "plan_hash": plan["plan_hash"] });
+        let _ = daemon.tool_as(&self.template.approver, "plan_approve", &approve);
+        between();
+        let _ = daemon.tool("plan_start", &json!({ "plan_id": plan["plan_id"] }));
+        self.await_settled(daemon);
+    }
+
     pub fn renew_login(&self, daemon: &Daemon) {
         let edit = json!({ "device_id": self.device(), "username": "appliance-rw", "password": "rw-secret" });
         let _ = daemon.tool("device_edit", &edit);
@@ -457,13 +492,7 @@ impl Site<'_> {
     }
 
     pub fn approve_what_is_stale(&self, daemon: &mut Daemon) {
-        let answer = daemon.tool(self.change().0, &self.change().1);
-        let plan = &answer.body["plan"];
-        let approve = json!({ "plan_id": plan["plan_id"], "plan_hash": plan["plan_hash"] });
-        let _ = daemon.tool_as(&self.template.approver, "plan_approve", &approve);
-        self.set_behind_back("203.0.113.1");
-        let _ = daemon.tool("plan_start", &json!({ "plan_id": plan["plan_id"] }));
-        self.await_settled(daemon);
+        self.approve_and_start(daemon, || self.set_behind_back("203.0.113.1"));
     }
 
     /// Tells a story, with or without a death in it, and looks at everything afterwards.
@@ -474,6 +503,16 @@ impl Site<'_> {
         self.acknowledged.set(false);
         self.heal();
         self.set_behind_back(BEFORE);
+        if scenario.what == What::Rule {
+            let (_, rows, _) = self.outcome();
+            for row in rows.iter().filter(|row| row.get("comment").is_some_and(|text| text == MARK)) {
+                self.control(
+                    "POST",
+                    "behind-back",
+                    Some(&json!({ "menu": RULES, "id": row[".id"], "remove": true })),
+                );
+            }
+        }
         let seen_before = self.journal().last().map_or(0, |entry| entry["order"].as_u64().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("state");

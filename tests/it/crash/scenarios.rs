@@ -119,6 +119,26 @@ pub const SCENARIOS: &[Scenario] = &[
         act: |site, daemon| site.await_settled(daemon),
         ..PLAIN
     },
+    Scenario {
+        name: "risky rule under a timed undo",
+        what: What::Rule,
+        act: |site, daemon| site.approve_and_start(daemon, || {}),
+        may_fail: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "router away before the write",
+        device: Device::Prod,
+        act: |site, daemon| {
+            site.approve_and_start(daemon, || {
+                site.fault(
+                    &json!({ "fault": "reset_connection", "method": "GET", "path_prefix": "/rest/ip/dns" }),
+                );
+            });
+        },
+        may_fail: true,
+        ..PLAIN
+    },
     Scenario { name: "new login", act: |site, daemon| site.renew_login(daemon), ..PLAIN },
     Scenario {
         name: "many records before a write",

@@ -105,8 +105,8 @@ fn a_batch_that_fails_undoes_those_before_it_and_spares_those_after_it() {
     let failed = started(&house, APPLY, &plan);
     let job_id = failed.as_ref().map_or_else(|failure| &failure["details"]["job_id"], |job| &job["job_id"]);
     assert_eq!(rested(&house, job_id)["status"], "rolled_back", "{failed:?}");
-    for n in 0..4 {
-        assert_eq!(servers(&house, n), before[n], "{n} is as it was");
+    for (n, before) in before.iter().enumerate() {
+        assert_eq!(servers(&house, n), *before, "{n} is as it was");
     }
     assert_eq!((house.writes(0), house.writes(1), house.writes(3)), (4, 4, 0));
     let details = house.call(As::Agent, "plan_details", &json!({ "plan_id": plan["plan_id"] }));
