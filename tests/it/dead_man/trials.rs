@@ -11,6 +11,7 @@ use super::rig::{DEADLINE_S, Rig, Seen};
 
 /// A busy router, a slow clock (RELIABILITY: restored within deadline + 5 s).
 const LATE_S: u64 = 5;
+const RULES: &str = "/rest/ip/firewall/filter";
 /// Routers at a time.
 const AT_ONCE: usize = 50;
 
@@ -21,7 +22,7 @@ enum Trouble {
     Killed,
     /// The link dies, for ever.
     LinkDies,
-    /// The router loses its power for a second.
+    /// The router loses its power for a moment, and we are killed.
     Reboots,
 }
 
@@ -42,6 +43,7 @@ impl Tally {
             self.trials += 1;
             let exception = trouble == Trouble::Reboots && !rig.by_scheduler(n);
             match seen.restored.map(|restored| restored - written) {
+                Some(_) if exception => self.wrong.push(format!("router {n}: a timer outlived a reboot")),
                 Some(took) => {
                     self.restored += 1;
                     self.longest = self.longest.max(took);
@@ -67,26 +69,31 @@ fn routers_undo_by_themselves_when_we_the_link_or_their_power_is_gone() {
     while tally.trials < wanted && tally.wrong.is_empty() {
         for trouble in troubles {
             rig.plan_all();
+            let write = |fault: &str| {
+                let on = "PUT";
+                json!({ "fault": fault, "down_ms": 500, "method": on, "path_prefix": RULES, "times": 1 })
+            };
             match trouble {
-                // The reading back after the write is never answered; so we die between the two.
-                Trouble::Killed => rig.fault_all(&json!({
-                    "fault": "stall", "method": "GET", "path_prefix": "/rest/ip/firewall/filter", "after": 2,
-                })),
-                Trouble::LinkDies => rig.fault_all(&json!({
-                    "fault": "link_dies", "method": "PUT", "path_prefix": "/rest/ip/firewall/filter", "times": 1,
-                })),
-                Trouble::Reboots => rig.fault_all(&json!({
-                    "fault": "reboot", "down_ms": 500, "method": "PUT", "path_prefix": "/rest/ip/firewall/filter", "times": 1,
-                })),
+                Trouble::Killed => {}
+                Trouble::LinkDies => rig.fault_all(&write("link_dies")),
+                Trouble::Reboots => rig.fault_all(&write("reboot")),
+            }
+            let dies = trouble != Trouble::LinkDies;
+            if dies {
+                // What is read back after the write is never answered: so long we cannot undo anything ourselves.
+                rig.fault_all(
+                    &json!({ "fault": "stall", "method": "GET", "path_prefix": RULES, "after": 2 }),
+                );
             }
             rig.start_all();
             let mut seen = vec![Seen::default(); routers];
-            if trouble == Trouble::Killed {
+            if dies {
                 // Whoever is written to when we die is a trial.
                 rig.look_until(&mut seen, |seen| seen.iter().all(|one| one.written.is_some()), DEADLINE_S);
                 rig.kill();
                 for (n, one) in seen.iter_mut().enumerate() {
-                    if one.restored.is_some() || !rig.is_armed_as_it_may(n) {
+                    let armed = trouble == Trouble::Reboots || rig.is_armed_as_it_may(n);
+                    if one.restored.is_some() || !armed {
                         *one = Seen::default();
                     }
                 }
@@ -100,7 +107,7 @@ fn routers_undo_by_themselves_when_we_the_link_or_their_power_is_gone() {
             );
             tally.take(trouble, &rig, &seen);
             rig.heal();
-            if trouble == Trouble::Killed {
+            if dies {
                 rig.revive();
             }
             // Nothing hangs for ever, and the ledger says what the routers show.
