@@ -25,15 +25,19 @@ pub(super) fn tool(def: &ToolDef, with_output: bool) -> Tool {
         .map_or_else(|| made(def, with_output), |made| made[usize::from(with_output)].clone())
 }
 
+/// The tool that lists how a plan goes through its devices.
+const SHAPE_LISTED_WITH: &str = "config_plan_dns_ntp_rollout";
+
 fn made(def: &ToolDef, with_output: bool) -> Tool {
     let spec = &def.spec;
-    // How a plan goes through its devices is listed with the tools that are for many of them, and told once for the others.
-    let told = spec.shaped && !spec.name.starts_with("config_");
+    // How a plan goes through its devices is listed with one tool and told once for the others; what is answered about it is
+    // listed with plan_details.
+    let told = spec.shaped && spec.name != SHAPE_LISTED_WITH;
     let mut tool = Tool::new(spec.name, spec.description, Arc::new(params((def.input_schema)(), told)));
     tool.title = Some(spec.title.to_owned());
     tool.annotations = Some(annotations(def));
     if with_output {
-        tool.output_schema = Some(Arc::new(answer(&(def.output_schema)(), told)));
+        tool.output_schema = Some(Arc::new(answer(&(def.output_schema)(), spec.shaped)));
     }
     tool
 }

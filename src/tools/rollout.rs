@@ -61,25 +61,25 @@ impl Rollouts {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shape {
-    /// Devices changed at once, after the first one alone; at most as many as the plan has. Default 5.
+    /// Devices at once, after the first one alone. Default 5.
     #[serde(default)]
     batch_size: Option<Whole<1, 50>>,
     /// Default 60.
     #[serde(default)]
     pause_seconds_between_batches: Option<Whole<0, 3600>>,
-    /// How long each batch is watched. Default 30.
+    /// Each batch is watched so long. Default 30.
     #[serde(default)]
     soak_seconds: Option<Whole<0, 3600>>,
-    /// Undo everything when a device or a batch fails.
+    /// Undo all when one fails.
     #[serde(default = "yes")]
     rollback_on_failure: bool,
-    /// Allow risky changes on routers that cannot undo them by themselves.
+    /// Allow risky changes where routers cannot undo them.
     #[serde(default)]
     without_dead_man: bool,
-    /// A name that each device must resolve after its batch.
+    /// A name that each device must resolve then.
     #[serde(default)]
     resolve_name: Option<Text<1, 253>>,
-    /// Each clock must be synchronised after its batch (waits up to 10 min, then warns).
+    /// Clocks must be synchronised then; waits 10 min.
     #[serde(default)]
     wait_for_ntp: bool,
 }

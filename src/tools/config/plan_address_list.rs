@@ -57,7 +57,7 @@ impl Tool for ConfigPlanAddressListSync {
     const SPEC: Spec = Spec::plan(
         "config_plan_address_list_sync",
         "Plan an address list sync",
-        "Plans the same members of a firewall address list on many routers, in batches with a health gate after each. A person approves; config_apply_address_list_sync starts it.",
+        "Plans the same members of a firewall address list on many routers, batch after batch. A person approves; config_apply_address_list_sync starts it.",
         &Topic::ADDRESS_LIST,
     );
     type Params = Params;

@@ -60,7 +60,7 @@ impl Tool for ConfigPlanDnsNtpRollout {
     const SPEC: Spec = Spec::plan(
         "config_plan_dns_ntp_rollout",
         "Plan a DNS and NTP rollout",
-        "Plans the same DNS servers, NTP servers or both on many routers, in batches with a health gate after each. A person approves; config_apply_dns_ntp_rollout starts it.",
+        "Plans the same DNS servers, NTP servers or both on many routers, batch after batch. A person approves; config_apply_dns_ntp_rollout starts it.",
         &Topic::DNS_NTP,
     );
     type Params = Params;
