@@ -18,7 +18,7 @@ pub(super) struct Blame {
     #[arg(long, conflicts_with = "match")]
     id: Option<String>,
     /// Instead of the id: a property that the record has or had, such as `comment=uplink`.
-    #[arg(long, id = "match", value_name = "NAME=VALUE")]
+    #[arg(long = "match", id = "match", value_name = "NAME=VALUE")]
     matching: Option<String>,
     /// At most so many (default: all).
     #[arg(long, value_parser = out::count)]

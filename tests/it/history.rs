@@ -253,8 +253,10 @@ impl History {
         let rows = self.truth.get(&(device.to_owned(), expectation.menu.clone()))?;
         let shows = |row: &&Map<String, Value>, wanted: &[(String, Option<String>)]| {
             wanted.iter().all(|(name, wanted)| {
-                let actual = row.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-                actual == wanted.as_deref().filter(|text| !text.is_empty())
+                // What is off is left out, or written out: both mean the same.
+                let said = |text: &&str| !["", "false", "no"].contains(text);
+                let actual = row.get(name).and_then(Value::as_str).filter(said);
+                actual == wanted.as_deref().filter(said)
             })
         };
         let found: Vec<_> = rows

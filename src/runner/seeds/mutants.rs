@@ -71,12 +71,11 @@ impl Mutant {
 
     pub(super) fn bend_state(self, state: &mut State, event: &Event) {
         match (self, event) {
-            (Self::WaveWithoutGate, Event::JobStarted(started)) => {
-                let Some(job) = state.jobs.get_mut(&started.job_id) else { return };
-                for wave in &mut job.waves {
-                    let at = job.started_at;
-                    wave.judged = Some(Judged { at, passed: true, accepted: true, reasons: vec![] });
-                }
+            (Self::WaveWithoutGate, Event::GateSampled(sampled)) if sampled.sample == 0 => {
+                let Some(job) = state.jobs.get_mut(&sampled.job_id) else { return };
+                let at = job.started_at;
+                let wave = &mut job.waves[sampled.wave.0 as usize - 1];
+                wave.judged = Some(Judged { at, passed: true, accepted: true, reasons: vec![] });
             }
             (Self::LeaseIsKept, Event::JobStatusChanged(changed)) if changed.status.is_over() => {
                 let Some(job) = state.jobs.get(&changed.job_id) else { return };

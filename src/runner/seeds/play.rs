@@ -97,8 +97,14 @@ impl Play<'_> {
         let completed = self.stage.job(job_id(1)).is_some_and(|(job, _)| job.status == JobStatus::Completed);
         let cuts = self.stage.scene().routers.values().any(|router| !router.answers(Instant::now()));
         if let Some(reverse) = self.scenario.reverse.as_ref().filter(|_| completed && !cuts) {
-            self.start(&self.exactly(reverse), 2);
-            self.live(job_id(2)).await;
+            // Where nothing is left, or a router is another box now, there is nothing to begin.
+            let reverse = self.exactly(reverse);
+            let now = self.stage.bound(&self.scenario.plan);
+            let same = now == *self.stage.scene().state.plans[&now.plan_id].plan;
+            if !reverse.waves.is_empty() && same {
+                self.start(&reverse, 2);
+                self.live(job_id(2)).await;
+            }
         }
         // Whatever still waits on a router has run by then.
         tokio::time::sleep(Duration::from_secs(7200)).await;

@@ -101,7 +101,7 @@ pub struct DeviceState {
     steps: usize,
     attempts: u32,
     /// A person left it as it is.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     skipped: bool,
     /// Our word for its failure.
     reason: Option<String>,
