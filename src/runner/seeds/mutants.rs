@@ -71,11 +71,13 @@ impl Mutant {
 
     pub(super) fn bend_state(self, state: &mut State, event: &Event) {
         match (self, event) {
-            (Self::WaveWithoutGate, Event::GateSampled(sampled)) if sampled.sample == 0 => {
-                let Some(job) = state.jobs.get_mut(&sampled.job_id) else { return };
+            (Self::WaveWithoutGate, Event::StepSettled(settled)) => {
+                let Some(job) = state.jobs.get_mut(&settled.job_id) else { return };
                 let at = job.started_at;
-                let wave = &mut job.waves[sampled.wave.0 as usize - 1];
-                wave.judged = Some(Judged { at, passed: true, accepted: true, reasons: vec![] });
+                let Some(wave) = job.step(settled.step_id).map(|step| step.layout.wave.0 as usize - 1) else {
+                    return;
+                };
+                job.waves[wave].judged = Some(Judged { at, passed: true, accepted: true, reasons: vec![] });
             }
             (Self::LeaseIsKept, Event::JobStatusChanged(changed)) if changed.status.is_over() => {
                 let Some(job) = state.jobs.get(&changed.job_id) else { return };

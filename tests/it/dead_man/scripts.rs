@@ -13,7 +13,7 @@ use proptest::{
     option,
     prelude::*,
     sample::select,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use serde_json::{Value, json};
 
@@ -302,7 +302,15 @@ fn planned(rows: &[Row], changes: &[Change]) -> Vec<Operation> {
                 vec![record::add(&MENU, &now, rule.clone(), before.as_deref())]
             }
             Change::Remove(index) => {
-                pick(index).and_then(|row| record::remove(&MENU, &now, &row).ok()).into_iter().collect()
+                // No tool adds a twin of what it removes: which of the two is there could not be told.
+                let plain = |row: &Row| {
+                    let told = row.iter().filter(|(name, _)| *name != ".id");
+                    told.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
+                };
+                let added = |row: &&Row| row[".id"].starts_with("*F00");
+                let twin = |row: &Row| now.iter().filter(added).any(|other| plain(other) == plain(row));
+                let row = pick(index).filter(|row| !twin(row));
+                row.and_then(|row| record::remove(&MENU, &now, &row).ok()).into_iter().collect()
             }
             Change::Set(index, rule) => {
                 // RouterOS has no `unset` for a log's prefix; no tool sets one.
@@ -328,7 +336,9 @@ fn planned(rows: &[Row], changes: &[Change]) -> Vec<Operation> {
 fn any_part_of_any_changes_of_a_table_is_undone_by_the_router() {
     let house = House::start(1);
     let wire = Wire::of(&house, 0);
-    let mut runner = TestRunner::new(Config { cases: 48, ..Config::default() });
+    // The same cases every time: a pipeline is no place for a find.
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config { cases: 48, ..Config::default() }, rng);
     let strategy = (vec(any_rule(), 0..4), vec(any_change(), 1..5), any::<prop::sample::Index>(), 1usize..=2);
     let scripts = std::cell::Cell::new(0);
     runner
