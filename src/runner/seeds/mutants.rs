@@ -40,10 +40,10 @@ impl Mutant {
         (Self::WaveWithoutGate, "before the gate"),
         (Self::AppliedUnread, "was not read"),
         (Self::OtherAction, "not what its intent says"),
-        (Self::TimersAreHidden, "is not as its steps say"),
-        (Self::LeaseIsKept, "lease"),
+        (Self::TimersAreHidden, "still waits on the router"),
+        (Self::LeaseIsKept, "not the fold"),
         (Self::NeverDone, "no end in sight"),
-        (Self::IntentTwice, "unsettled"),
+        (Self::IntentTwice, "was not read"),
         (Self::UndoneUnread, "was not read"),
     ];
 
