@@ -11,7 +11,7 @@
 //!  4 engine
 //!  3 projections   changes   access
 //!  2 domain   routeros   (crate snapshots)
-//!  1 (crate events)   failure   telemetry   memory
+//!  1 (crate events)   failure   telemetry   memory   strict_json
 //! ```
 //!
 //! Start reading at [`tools::call`] for a call's way in, [`engine`] for how a decision becomes durable, and [`domain`]
@@ -30,5 +30,6 @@ pub mod memory;
 pub mod projections;
 pub mod routeros;
 pub mod runner;
+pub mod strict_json;
 pub mod telemetry;
 pub mod tools;

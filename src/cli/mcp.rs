@@ -8,7 +8,6 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         out,
     },
     failure::{Code, Failure},
+    strict_json::Strict,
 };
 
 /// The name under which clients know us.
@@ -63,57 +63,6 @@ pub(super) fn claude_entry(store: &Path, config: Option<&Path>, token: Option<&P
     json!({ "command": binary, "args": args })
 }
 
-/// JSON whose objects name no key twice: writing such a file back would lose one of the two.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Value;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-                Ok(value.into())
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-                Ok(value.into())
-            }
-            fn visit_unit<E>(self) -> Result<Value, E> {
-                Ok(Value::Null)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some(Strict(item)) = items.next_element()? {
-                    all.push(item);
-                }
-                Ok(all.into())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Value, A::Error> {
-                let mut all = Map::new();
-                while let Some((key, Strict(value))) = pairs.next_entry::<String, Strict>()? {
-                    if all.contains_key(&key) {
-                        return Err(de::Error::custom(format!("the key `{key}` is there twice")));
-                    }
-                    all.insert(key, value);
-                }
-                Ok(all.into())
-            }
-        }
-        deserializer.deserialize_any(Any).map(Self)
-    }
-}
-
 fn refused(file: &Path, why: impl fmt::Display) -> Failure {
     Failure::new(Code::InvalidConfig, format!("{}: {why}; nothing was changed", file.display()))
         .hint("mend it, or add by hand what `appliance mcp install claude-desktop --print` shows")
@@ -130,6 +79,7 @@ fn read(file: &Path) -> Result<Option<Map<String, Value>>, Failure> {
         return Ok(Some(Map::new()));
     }
     match serde_json::from_slice(&bytes) {
+        // Writing back a file with a name twice would lose one of the two.
         Ok(Strict(Value::Object(object))) => Ok(Some(object)),
         Ok(_) => Err(refused(file, "is not a JSON object")),
         Err(error) => Err(refused(file, format!("is not JSON as it should be: {error}"))),

@@ -8,7 +8,6 @@ mod fuzz_tests;
 mod judge;
 mod readable;
 mod select;
-mod strict;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -24,9 +23,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::{readable::AsOf, strict::Strict};
+use self::readable::AsOf;
 pub use self::{readable::Readable, select::Selection};
-use crate::domain::plan::{PlanStatus, hex};
+use crate::{
+    domain::plan::{PlanStatus, hex},
+    strict_json::Strict,
+};
 
 /// The name of the form.
 pub const FORMAT: &str = "appliance-evidence/1";

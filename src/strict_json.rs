@@ -10,7 +10,8 @@ use serde::{
 use serde_json::{Map, Number, Value};
 
 /// A value whose objects have every name once.
-pub(super) struct Strict(pub Value);
+#[derive(Debug)]
+pub struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
