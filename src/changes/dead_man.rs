@@ -245,12 +245,16 @@ impl Step<'_> {
             "move" => {
                 // The console moves to the end what is given no destination.
                 let last = self.operation.expect_before.place == Some(Place::Last);
-                let to = match of("destination").filter(|_| !last) {
-                    Some(destination) => format!(" destination={}", self.stays(destination)?),
-                    None if last => String::new(),
-                    None => return Err(format!("a move in {menu} leads nowhere")),
-                };
-                self.on(id, |record| format!("{menu}/move numbers={record}{to}"))
+                if last {
+                    return self.on(id, |record| format!("{menu}/move numbers={record}"));
+                }
+                // Before a record that somebody took away is anywhere: then it stays where it is.
+                let to = of("destination").ok_or_else(|| format!("a move in {menu} leads nowhere"))?;
+                let to = self.stays(to)?;
+                let there = format!("[:len [{menu}/find where .id={to}]] = 1");
+                self.on(id, |record| {
+                    format!(":if ({there}) do={{ {menu}/move numbers={record} destination={to} }}")
+                })
             }
             _ => Err(format!("`{command}` in {menu} has no undo in a script")),
         }
