@@ -243,7 +243,10 @@ impl Rig {
             if metrics.lines().any(|line| line == "appliance_jobs_running 0") {
                 break;
             }
-            assert!(started.elapsed() < 2 * PATIENCE, "jobs hang");
+            if started.elapsed() > 2 * PATIENCE {
+                let open = self.admin("job_list", &json!({ "open": true })).body;
+                panic!("jobs hang: {open:#}");
+            }
             std::thread::yield_now();
         }
         for (n, plan) in self.plans.iter().enumerate() {
