@@ -4,6 +4,7 @@
 //! - `replay` (B2): reading a whole history back, with and without verification.
 //! - `restore` (B3): from starting the real binary to ready; opening after a kill.
 //! - `calls` (B7, B8, B10): memory, first answer, `tools/list`, what a read tool costs, and how fast it stops.
+//! - `rollouts` (B9): many rollouts at once, and a large one.
 //!
 //! What each row means stands in `docs/performance.md`.
 
@@ -16,6 +17,7 @@ mod replay;
 mod report;
 mod restore;
 mod rivals;
+mod rollouts;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -99,6 +101,9 @@ fn run(options: &Options) -> Outcome<Report> {
     }
     if ["B7", "B8", "B10"].iter().any(|goal| options.wants(goal)) {
         calls::run(options, &mut report)?;
+    }
+    if options.wants("B9") {
+        rollouts::run(options, &mut report)?;
     }
     Ok(report)
 }

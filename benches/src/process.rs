@@ -119,11 +119,21 @@ fn terminate(child: &Child) -> Outcome<()> {
     if done.success() { Ok(()) } else { Err("kill -TERM failed".into()) }
 }
 
+/// A line of `/proc/PID/status` that tells of memory, in MB (10^6 bytes).
+fn memory(pid: &str, line: &str) -> Outcome<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|told| told.strip_prefix(line)?.trim().strip_suffix(" kB"));
+    Ok(kib.ok_or_else(|| format!("no {line}"))?.trim().parse::<f64>()? * 1024.0 / 1e6)
+}
+
 /// Memory in use by a process, in MB (10^6 bytes).
 pub(crate) fn rss_mb(pid: &str) -> Outcome<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-    Ok(kib.ok_or("no VmRSS")?.trim().parse::<f64>()? * 1024.0 / 1e6)
+    memory(pid, "VmRSS:")
+}
+
+/// The most memory that a process ever used, in MB (10^6 bytes).
+pub(crate) fn peak_mb(pid: &str) -> Outcome<f64> {
+    memory(pid, "VmHWM:")
 }
 
 /// A kept-alive HTTP/1.1 connection, as little as measuring needs: answers with a length, no compression.
