@@ -94,6 +94,22 @@ pub enum DeadManStatus {
     Lapsed,
 }
 
+impl DeadManStatus {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arming => "arming",
+            Self::Armed => "armed",
+            Self::NotArmed => "not_armed",
+            Self::InDoubt => "in_doubt",
+            Self::Disarming => "disarming",
+            Self::Disarmed => "disarmed",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
 /// What became of arming or disarming, as read from the router or by its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadManSettled {

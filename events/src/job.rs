@@ -77,6 +77,25 @@ pub enum StepStatus {
     RevertedByRouter,
 }
 
+impl StepStatus {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Started => "started",
+            Self::Held => "held",
+            Self::Applied => "applied",
+            Self::NotApplied => "not_applied",
+            Self::Refused => "refused",
+            Self::InDoubt => "in_doubt",
+            Self::Diverged => "diverged",
+            Self::Undone => "undone",
+            Self::RevertedByRouter => "reverted_by_router",
+        }
+    }
+}
+
 /// What became of a step, proven by reading the device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepSettled {
@@ -123,6 +142,23 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Halted => "halted",
+            Self::RollingBack => "rolling_back",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::RolledBack => "rolled_back",
+            Self::PartiallyRolledBack => "partially_rolled_back",
+            Self::Stuck => "stuck",
+        }
+    }
+
     /// True when nothing more will happen by itself and the device's lease is free. A stuck job keeps its lease.
     #[must_use]
     pub const fn is_over(self) -> bool {
@@ -182,4 +218,50 @@ pub struct JobDirected {
     pub direction: Direction,
     /// Why, in their words.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::DeadManStatus;
+
+    #[test]
+    fn what_a_status_is_called_is_what_it_is_written_as() {
+        use DeadManStatus as D;
+        use JobStatus as J;
+        use StepStatus as S;
+        let written = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        for status in [
+            J::Pending,
+            J::Running,
+            J::Halted,
+            J::RollingBack,
+            J::Completed,
+            J::Failed,
+            J::Cancelled,
+            J::RolledBack,
+            J::PartiallyRolledBack,
+            J::Stuck,
+        ] {
+            assert_eq!(written(serde_json::json!(status)), status.as_str());
+        }
+        for status in [
+            S::Waiting,
+            S::Started,
+            S::Held,
+            S::Applied,
+            S::NotApplied,
+            S::Refused,
+            S::InDoubt,
+            S::Diverged,
+            S::Undone,
+            S::RevertedByRouter,
+        ] {
+            assert_eq!(written(serde_json::json!(status)), status.as_str());
+        }
+        use DeadManStatus as D;
+        for status in [D::Arming, D::Armed, D::NotArmed, D::InDoubt, D::Disarming, D::Disarmed, D::Lapsed] {
+            assert_eq!(written(serde_json::json!(status)), status.as_str());
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
     routeros::text::Untrusted,
     tools::{
         context::{ANSWER_MARGIN, Cx},
-        plan::job_shown::{in_hand, word},
+        plan::job_shown::in_hand,
     },
 };
 
@@ -44,7 +44,7 @@ struct News {
 fn news(job: &JobState, plan: &Plan) -> News {
     let wave = job.current_wave(plan);
     let device = in_hand(job, wave).map_or_else(String::new, |step| format!(": {}", step.layout.device_id));
-    let line = format!("{}, wave {} of {}{device}", word(job.status), wave.0, plan.waves.len());
+    let line = format!("{}, wave {} of {}{device}", job.status.as_str(), wave.0, plan.waves.len());
     News { percent: job.progress_percent(), line }
 }
 
@@ -120,7 +120,7 @@ impl Cx {
             _ => "the change is not done",
         };
         let why = if job.reason.is_empty() { String::new() } else { format!(": {}", job.reason) };
-        let failure = Failure::new(code, format!("{said}: {job_id} is {}{why}", word(job.status)))
+        let failure = Failure::new(code, format!("{said}: {job_id} is {}{why}", job.status.as_str()))
             .hint("job_status and plan_details tell where it stands")
             .details(serde_json::json!({
                 "job_id": job_id,

@@ -187,8 +187,10 @@ pub fn settle(state: &State, settled: DeadManSettled, at: Moment) -> Result<Vec<
     };
     if !legal {
         return no(format!(
-            "the timed undo of `{}` is {:?} and cannot become {:?} now",
-            settled.device_id, man.status, settled.status
+            "the timed undo of `{}` is {} and cannot become {} now",
+            settled.device_id,
+            man.status.as_str(),
+            settled.status.as_str()
         ));
     }
     Ok(vec![settled.into()])

@@ -63,7 +63,7 @@ pub fn set_status(
     if !legal || (status.is_over() && !leaves_nothing_open(job)) {
         return Err(Refusal::new(
             Code::Conflict,
-            format!("{job_id} is {:?} and cannot become {status:?} now", job.status),
+            format!("{job_id} is {} and cannot become {} now", job.status.as_str(), status.as_str()),
         ));
     }
     Ok(vec![JobStatusChanged { job_id, plan_id: job.plan_id, status, reason }.into()])
@@ -140,7 +140,7 @@ pub fn cancel(state: &State, actor: &Actor, job_id: JobId, reason: String) -> Re
         JobStatus::RollingBack => {
             Err(Refusal::new(Code::Conflict, format!("{job_id} is undoing what it did; that is not stopped")))
         }
-        over => Err(Refusal::new(Code::Conflict, format!("{job_id} is over already: {over:?}"))),
+        over => Err(Refusal::new(Code::Conflict, format!("{job_id} is over already: {}", over.as_str()))),
     }
 }
 
@@ -157,7 +157,7 @@ pub fn direct(
     let no = |why: String| Err(Refusal::new(Code::Conflict, why));
     by_a_person(actor, job_id)?;
     if !matches!(job.status, JobStatus::Halted | JobStatus::Stuck) {
-        return no(format!("{job_id} does not wait for a person: it is {:?}", job.status));
+        return no(format!("{job_id} does not wait for a person: it is {}", job.status.as_str()));
     }
     let diverged = |step: &StepState| {
         step.status == StepStatus::Diverged && !job.skipped.contains(&step.layout.device_id)

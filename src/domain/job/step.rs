@@ -125,8 +125,9 @@ pub fn begin(
         return Err(Refusal::new(
             Code::Conflict,
             format!(
-                "{step_id} is {:?} in a job that is {:?}: nothing may be sent now",
-                step.status, job.status
+                "{step_id} is {} in a job that is {}: nothing may be sent now",
+                step.status.as_str(),
+                job.status.as_str()
             ),
         ));
     }
@@ -170,7 +171,12 @@ pub fn settle(state: &State, mut settled: StepSettled, at: Moment) -> Result<Vec
     if !legal {
         return Err(Refusal::new(
             Code::Conflict,
-            format!("{} is {:?} and cannot become {:?}", settled.step_id, step.status, settled.status),
+            format!(
+                "{} is {} and cannot become {}",
+                settled.step_id,
+                step.status.as_str(),
+                settled.status.as_str()
+            ),
         ));
     }
     // What was read back under an armed undo is not confirmed before its wave's gate (DECISIONS: jobs on routers, 1).

@@ -13,7 +13,7 @@ use crate::{
     tools::{
         context::Cx,
         params::{DeviceRef, Text},
-        plan::{job_shown::word, job_status::unknown, plan_details::sees_plan},
+        plan::{job_status::unknown, plan_details::sees_plan},
         tool::Targets,
     },
 };
@@ -44,7 +44,7 @@ pub struct Answer {
 impl Answer {
     /// One line for people.
     pub(super) fn say(&self) -> String {
-        format!("{} is {}", self.job_id, word(self.status))
+        format!("{} is {}", self.job_id, self.status.as_str())
     }
 }
 

@@ -14,7 +14,6 @@ use crate::{
             OPERATORS,
             directing::{Params, status_in_sight},
         },
-        plan::job_shown::word,
         tool::{Spec, Tool},
     },
 };
@@ -69,7 +68,7 @@ impl Tool for JobCancel {
             JobStatus::Pending | JobStatus::Running => {
                 format!("{} ends once the devices in hand are finished", answer.job_id)
             }
-            status => format!("{} is {}; its routers are free", answer.job_id, word(status)),
+            status => format!("{} is {}; its routers are free", answer.job_id, status.as_str()),
         }
     }
 }

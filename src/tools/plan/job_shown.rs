@@ -58,23 +58,7 @@ impl Summary {
     pub(in crate::tools) fn say(&self) -> String {
         let waits =
             self.waits_for.as_ref().map_or_else(String::new, |waits| format!("; waits for {}", waits.say));
-        format!("{} is {} at {} %{waits}", self.job_id, word(self.status), self.progress_percent)
-    }
-}
-
-/// A status in the contract's word.
-pub(in crate::tools) const fn word(status: JobStatus) -> &'static str {
-    match status {
-        JobStatus::Pending => "pending",
-        JobStatus::Running => "running",
-        JobStatus::Halted => "halted",
-        JobStatus::RollingBack => "rolling_back",
-        JobStatus::Completed => "completed",
-        JobStatus::Failed => "failed",
-        JobStatus::Cancelled => "cancelled",
-        JobStatus::RolledBack => "rolled_back",
-        JobStatus::PartiallyRolledBack => "partially_rolled_back",
-        JobStatus::Stuck => "stuck",
+        format!("{} is {} at {} %{waits}", self.job_id, self.status.as_str(), self.progress_percent)
     }
 }
 

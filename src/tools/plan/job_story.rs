@@ -16,7 +16,7 @@ use crate::{
     },
     routeros::text::Untrusted,
     tools::plan::{
-        job_shown::{Summary, summary, telling, word},
+        job_shown::{Summary, summary, telling},
         job_waits::{cancelling, choice},
     },
 };
@@ -83,7 +83,7 @@ impl Guide {
         let possible = self.decisions.iter().filter(|decision| decision.possible).count();
         match possible {
             0 => format!("{} needs nothing from a person", self.job.job_id),
-            n => format!("{} is {}: {n} ways to go on", self.job.job_id, word(self.job.status)),
+            n => format!("{} is {}: {n} ways to go on", self.job.job_id, self.job.status.as_str()),
         }
     }
 }
