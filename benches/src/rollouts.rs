@@ -61,7 +61,8 @@ impl House {
 
     fn ask(&mut self, method: &str, path: &str, token: &str, body: &Value) -> Outcome<Value> {
         let bearer = format!("Bearer {token}");
-        let (status, answer) = self.http.ask(method, path, &bearer, &body.to_string())?;
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = self.http.ask(method, path, &bearer, &body)?;
         let answer: Value = serde_json::from_slice(&answer)?;
         if status == 200 { Ok(answer) } else { Err(format!("{path}: {answer}").into()) }
     }
