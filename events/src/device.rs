@@ -1,9 +1,10 @@
 //! Facts about devices and their logins. A secret never stands here: a fact names the credential's id only.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::ids::{CredentialId, DeviceId};
 
@@ -105,6 +106,17 @@ pub enum Trust {
     },
     /// No encryption, because the operator said so for this device.
     PlainHttp,
+}
+
+/// SHA-256 over what makes a device that very box: address, port and how it is recognised (64 hex digits).
+#[must_use]
+pub fn bound_sha256(management_ip: IpAddr, management_port: u16, trust: &Trust) -> String {
+    let what = serde_json::to_vec(&(management_ip, management_port, trust));
+    let digest = Sha256::digest(what.expect("plain data with text keys"));
+    digest.iter().fold(String::with_capacity(64), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// Everything an operator says about a device. Times and health are not settings.

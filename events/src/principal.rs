@@ -88,4 +88,10 @@ impl Actor {
     pub fn system() -> Self {
         Self { name: "system".into(), label: "appliance".into(), role: Role::Admin, door: Door::System }
     }
+
+    /// True for a user of this machine, known by the operating system rather than by a token.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.name.starts_with("local:")
+    }
 }

@@ -176,6 +176,11 @@ fn restore(log: &EventLog, snapshots: &Path) -> Result<Views, Failure> {
             views.health.apply(envelope);
         }
     }
+    if let Some(last) = reader.get(head.seq).ok().flatten()
+        && !clock::goes_on_from(last.at)
+    {
+        tracing::warn!(last = %last.at, "the newest event is of a time to come: was a clock set wrong? Times are told as this machine's clock tells them");
+    }
     Ok(views)
 }
 

@@ -53,7 +53,8 @@ pub(super) fn over(plan: &PlanState, at: Moment) -> Option<Refusal> {
     Some(refusal)
 }
 
-/// Agents never answer, whatever their token; the doors refuse it before, and so do the rules.
+/// Agents never answer, whatever their token; the doors refuse it before, and so do the rules. The user of this machine is a
+/// person where the role does not count.
 fn a_person(actor: &Actor, personal: bool, any_role: bool) -> Result<(), Refusal> {
     if matches!(actor.door, Door::McpHttp | Door::McpStdio) {
         return Err(Refusal::new(
@@ -61,17 +62,14 @@ fn a_person(actor: &Actor, personal: bool, any_role: bool) -> Result<(), Refusal
             "plans are approved and rejected by people, never over MCP",
         ));
     }
-    if any_role {
-        return Ok(());
-    }
-    if actor.role != Role::Approver {
+    if !any_role && actor.role != Role::Approver {
         return Err(Refusal::new(
             Code::RoleRequired,
             format!("approving and rejecting needs the role approver; yours is {}", actor.role),
         )
         .hint("an admin makes a token for a named person: `appliance token create --role approver --label NAME`"));
     }
-    if !personal {
+    if !personal && !(any_role && actor.is_local()) {
         return Err(Refusal::new(
             Code::RoleRequired,
             "approving and rejecting is for named persons; this token stands for none",

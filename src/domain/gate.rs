@@ -8,6 +8,8 @@ use events::{
 
 /// So many looks of the soak must show the same trouble.
 const LOOKS_TO_FAIL: usize = 2;
+/// A router that is up for less than this has rebooted (DECISIONS: thresholds).
+const REBOOTED_S: u64 = 60;
 
 /// A figure that a gate looks at.
 struct Figure {
@@ -54,9 +56,10 @@ pub struct Verdict {
 }
 
 /// Judges a wave by the look before it and those after it. A device that already was beyond a threshold before is not
-/// blamed on the wave. One that cannot be read, that rebooted, or that fails a probe fails the gate.
+/// blamed on the wave. One that cannot be read, that rebooted, or that fails a probe fails the gate. `looked_again`: a
+/// person had it looked at again, and knows of reboots since the first look.
 #[must_use]
-pub fn judge(policy: &GatePolicy, samples: &[Vec<GateSample>]) -> Verdict {
+pub fn judge(policy: &GatePolicy, samples: &[Vec<GateSample>], looked_again: bool) -> Verdict {
     let Some((before, after)) = samples.split_first() else {
         return Verdict { passed: true, reasons: Vec::new() };
     };
@@ -74,9 +77,11 @@ pub fn judge(policy: &GatePolicy, samples: &[Vec<GateSample>]) -> Verdict {
             continue;
         }
         let vitals: Vec<Vitals> = seen.iter().filter_map(|sample| sample.vitals).collect();
-        let rebooted =
-            first.is_some_and(|first| vitals.iter().any(|v| v.uptime_seconds < first.uptime_seconds));
-        if rebooted {
+        // An uptime only grows, until the router is started anew.
+        let known = first.iter().filter(|_| !looked_again);
+        let uptimes: Vec<u64> = known.chain(&vitals).map(|vitals| vitals.uptime_seconds).collect();
+        let fell = uptimes.windows(2).any(|two| two[1] < two[0]);
+        if fell || (!looked_again && vitals.iter().any(|vitals| vitals.uptime_seconds < REBOOTED_S)) {
             bad.push(format!("{device_id} rebooted"));
         }
         let problems: Vec<&str> = seen.iter().filter_map(|sample| sample.problem.as_deref()).collect();
@@ -109,12 +114,17 @@ pub fn judge(policy: &GatePolicy, samples: &[Vec<GateSample>]) -> Verdict {
 
 /// What the gate says of one device alone.
 #[must_use]
-pub fn judge_one(policy: &GatePolicy, samples: &[Vec<GateSample>], device_id: &DeviceId) -> Verdict {
+pub fn judge_one(
+    policy: &GatePolicy,
+    samples: &[Vec<GateSample>],
+    looked_again: bool,
+    device_id: &DeviceId,
+) -> Verdict {
     let own = |looks: &Vec<GateSample>| {
         looks.iter().filter(|sample| sample.device_id == *device_id).cloned().collect()
     };
     let samples: Vec<Vec<GateSample>> = samples.iter().map(own).collect();
-    judge(policy, &samples)
+    judge(policy, &samples, looked_again)
 }
 
 #[cfg(test)]
@@ -137,7 +147,7 @@ mod tests {
     }
 
     fn passes(samples: &[Vec<GateSample>]) -> bool {
-        judge(&GatePolicy::default(), samples).passed
+        judge(&GatePolicy::default(), samples, false).passed
     }
 
     #[test]
@@ -159,6 +169,13 @@ mod tests {
         assert!(passes(&[good(), good(), good(), good()]));
         assert!(!passes(&[good(), look(None, Some("device_unreachable"))]), "it is not waited for");
         assert!(!passes(&[good(), good(), look(vitals(10, 3), None), good()]), "it rebooted");
+        let young = [20, 40, 50, 70].map(|uptime| look(vitals(10, uptime), None));
+        assert!(!passes(&young), "it was just booted, or again");
+        let again = [5_000, 100, 110, 120].map(|uptime| look(vitals(10, uptime), None));
+        assert!(!passes(&again));
+        assert!(judge(&GatePolicy::default(), &again, true).passed, "a person knows, and looked again");
+        let twice = [5_000, 100, 70, 80].map(|uptime| look(vitals(10, uptime), None));
+        assert!(!judge(&GatePolicy::default(), &twice, true).passed, "once more");
         let deaf = || look(vitals(10, 100), Some("not_resolved"));
         assert!(!passes(&[good(), deaf(), deaf(), good()]));
         assert!(passes(&[good(), deaf(), good(), good()]));

@@ -419,7 +419,7 @@ pub fn decide(
         }
         Command::SettleStep(settled) => job::settle_step(state, settled, at),
         Command::BeginDeadMan { job_id, device_id, disarm, operation_sha256 } => {
-            job::begin_dead_man(state, job_id, &device_id, disarm, operation_sha256)
+            job::begin_dead_man(state, rules, job_id, &device_id, disarm, operation_sha256, at)
         }
         Command::SettleDeadMan(settled) => job::settle_dead_man(state, settled, at),
         Command::RecordGate { job_id, wave, sample, devices } => {

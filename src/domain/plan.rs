@@ -1,12 +1,12 @@
 //! Rules about plans and approval: what is approved is a hash; who approves is another, named person, or a policy.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use events::{
     event::Event,
     ids::{JobId, Moment, PlanId},
     operation::{Operation, Which},
-    plan::{ApprovedBy, Origin, Plan, PlanApproved, PlanProposed, RiskLevel},
+    plan::{ApprovedBy, DevicePart, Origin, Plan, PlanApproved, PlanProposed, RiskLevel},
     principal::Actor,
 };
 use schemars::JsonSchema;
@@ -146,6 +146,10 @@ pub fn is_high(plan: &Plan) -> bool {
     plan.waves.iter().flatten().any(|part| part.risk.level == RiskLevel::High)
 }
 
+fn is_risky(operation: &Operation) -> bool {
+    operation.risky.is_some()
+}
+
 #[expect(clippy::too_many_arguments, reason = "each is one independent fact that a proposal is made of")]
 pub(super) fn propose(
     state: &State,
@@ -195,6 +199,18 @@ pub(super) fn propose(
         }
     }
     undo::admit(state, rules, &plan, policy.as_deref(), at)?;
+    // What may cut our way is undone by the router itself, or its approver knows that it is not.
+    let unguarded = |part: &&&DevicePart| part.dead_man.is_none() && part.operations.iter().any(is_risky);
+    if !plan.rollout.without_dead_man && parts.iter().any(|part| unguarded(&part)) {
+        return Err(Refusal::new(Code::Bug, "a risky operation of this plan has no timed undo"));
+    }
+    let mut named = BTreeSet::new();
+    if let Some(twice) = parts.iter().find(|part| !named.insert(&part.device_id)) {
+        return Err(Refusal::new(
+            Code::InvalidParams,
+            format!("`device_ids`: `{}` stands there twice", twice.device_id),
+        ));
+    }
     // A policy's word is not taken for it: a trusted workflow must match now.
     let rule = workflow::admit(state, rules, &plan, policy.as_deref(), at)?;
     let plan_id = plan.plan_id;

@@ -10,17 +10,32 @@ use std::{
 
 use events::ids::Moment;
 
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+static STEADY: Steady = Steady::new();
+/// A clock that is behind the ledger by more than this is believed: the ledger's own was wrong.
+const AHEAD_MAX_S: i64 = 24 * 3600;
+
 /// Now, in UTC. Within a process it never steps back: a wall clock that is set back stretches no approval and no wait.
 #[expect(clippy::disallowed_methods, reason = "the shell's one clock")]
 #[must_use]
 pub fn now() -> Moment {
-    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
-    static STEADY: Steady = Steady::new();
     let started = *STARTED;
     // The wall clock first: a thread that is held up between the two then only seems to be behind.
     let wall: Moment = chrono::Utc::now().into();
     let passed = i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
     Moment::from_micros(STEADY.moment(wall.as_micros(), passed))
+}
+
+/// Time goes on from the newest event of the ledger, so that a clock that was set back while we were down stretches
+/// nothing either. False when that event is more than a day ahead: then the clock is believed.
+pub fn goes_on_from(newest: Moment) -> bool {
+    let ahead = newest.micros_since(now());
+    if ahead > AHEAD_MAX_S * 1_000_000 {
+        return false;
+    }
+    let passed = i64::try_from(STARTED.elapsed().as_micros()).unwrap_or(i64::MAX);
+    STEADY.moment(newest.as_micros(), passed);
+    true
 }
 
 /// Follows the wall clock when it is ahead, and goes on at the steady clock's pace when it was set back.

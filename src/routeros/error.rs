@@ -65,6 +65,9 @@ pub enum RouterError {
     /// A write whose ticket is for something else: our mistake. Nothing was sent.
     #[error("the ticket is for another operation")]
     NotTicketed,
+    /// Address or key of the device changed since the write was planned. Nothing was sent.
+    #[error("the device may be another box now")]
+    OtherBox,
     /// The device showed a key that is not the trusted one. No login was sent.
     #[error("the device showed key {seen_sha256}")]
     Mismatch {
@@ -180,6 +183,7 @@ impl RouterError {
             | Self::Quarantined
             | Self::AddressRefused { .. }
             | Self::NotTicketed
+            | Self::OtherBox
             | Self::NoCredential
             | Self::StoreAway
             | Self::Busy
@@ -214,6 +218,7 @@ impl RouterError {
             Self::AddressRefused { why } => Failure::new(Code::DeviceUnreachable, format!("this router's address may not be called: {why}"))
                 .hint("see `routers.allow_networks` and `routers.allow_loopback` in the configuration"),
             Self::NotTicketed => Failure::new(Code::Bug, "a write without its ticket was stopped"),
+            Self::OtherBox => Failure::new(Code::PlanStale, "address or key of this router changed since the write was planned"),
             Self::NoCredential => Failure::new(Code::NoCredential, "no usable login is kept for this router")
                 .hint("set one with `appliance device edit --username … --password-file …`"),
             Self::StoreAway => Failure::new(Code::StorageUnavailable, "the store cannot be read now, so this router's login is not known").retry_after(Duration::from_secs(5)),

@@ -353,6 +353,7 @@ impl Writer for Arc<Lanes> {
     fn write<'a>(
         &'a self,
         ticket: Ticket,
+        bound: &'a str,
         action: &'a Action,
         deadline: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>> {
@@ -363,6 +364,9 @@ impl Writer for Arc<Lanes> {
             events::crash::point("lane.write.ticket_checked");
             let started = Instant::now();
             let target = self.target(ticket.device_id())?;
+            if !bound.is_empty() && target.bound_sha256() != bound {
+                return Err(RouterError::OtherBox);
+            }
             let request = request_of_action(action);
             let (purpose, priority) = (Purpose::Write, Priority::Job);
             let body = self.exchange(&target, purpose, priority, request, started + deadline, true).await?;

@@ -96,6 +96,14 @@ pub struct Target {
     pub quarantined: bool,
 }
 
+impl Target {
+    /// What makes it that very box.
+    #[must_use]
+    pub fn bound_sha256(&self) -> String {
+        events::device::bound_sha256(self.ip, self.port, &self.trust)
+    }
+}
+
 /// Looks up where a device is now. Given to the lanes by the composition root.
 pub trait Directory: Send + Sync {
     /// The device's target, or `None` when there is no such device.
@@ -149,10 +157,12 @@ pub struct Receipt {
 /// Changes routers. Given to the runner alone.
 pub trait Writer: Send + Sync {
     /// Sends one write. The ticket proves that the intent is durable, and is used up. Never repeated here: an error for
-    /// which [`RouterError::may_have_applied`] is true must be settled by reading.
+    /// which [`RouterError::may_have_applied`] is true must be settled by reading. `bound` is what makes the device the box
+    /// that is meant ([`events::device::bound_sha256`]; empty: not known): another one is sent nothing.
     fn write<'a>(
         &'a self,
         ticket: Ticket,
+        bound: &'a str,
         action: &'a Action,
         deadline: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>>;

@@ -266,7 +266,7 @@ impl Rig {
     }
 
     pub async fn write(&self, action: &Action, within: Duration) -> Result<Receipt, RouterError> {
-        self.lanes.write(ticket(action).await, action, within).await
+        self.lanes.write(ticket(action).await, "", action, within).await
     }
 }
 

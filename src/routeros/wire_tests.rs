@@ -125,8 +125,13 @@ async fn a_ticket_is_good_for_its_own_action_only() {
     let other = Action::Remove { menu: "/ip/route".into(), id: "*1".into() };
     let ticket = crate::routeros::testing::ticket(&set_dns()).await;
     let written: Result<Receipt, _> =
-        crate::routeros::port::Writer::write(&rig.lanes, ticket, &other, PATIENCE).await;
+        crate::routeros::port::Writer::write(&rig.lanes, ticket, "", &other, PATIENCE).await;
     assert!(matches!(written, Err(RouterError::NotTicketed)), "{written:?}");
+    let ticket = crate::routeros::testing::ticket(&set_dns()).await;
+    let bound = "0".repeat(64);
+    let written =
+        crate::routeros::port::Writer::write(&rig.lanes, ticket, &bound, &set_dns(), PATIENCE).await;
+    assert!(matches!(written, Err(RouterError::OtherBox)), "{written:?}");
     assert_eq!(wire.connections(), 0);
 }
 

@@ -26,7 +26,7 @@ use crate::{
     runner::{
         Runner,
         drive::Went,
-        effect::{WRITE_WITHIN, error_code, step_of},
+        effect::{WRITE_WITHIN, bound_of, error_code, is_ours, step_of},
     },
 };
 
@@ -72,7 +72,7 @@ impl Runner {
             Ok(seen) if seen.matches(&operation.expect_before) && seen.is_of(&operation.action) => {}
             Ok(_) if step.attempts == 0 => return self.not_as_planned(job, step).await,
             Ok(_) => {}
-            Err(error @ RouterError::StoreAway) => return Err(error.into_failure(device_id)),
+            Err(error) if is_ours(&error) => return Err(error.into_failure(device_id)),
             Err(error) => return self.give_up(job, step, error.into_failure(device_id).code).await,
         }
         let ticket = match self.begin(job, device_id, false, &dead_man.arm).await {
@@ -81,7 +81,7 @@ impl Runner {
             }
             ticket => ticket?,
         };
-        let written = self.writer.write(ticket, &dead_man.arm, WRITE_WITHIN).await;
+        let written = self.writer.write(ticket, bound_of(plan, device_id), &dead_man.arm, WRITE_WITHIN).await;
         events::crash::point("dead_man.after_arm");
         let (reference, error) = match written {
             Ok(receipt) => (receipt.added_id, None),
@@ -131,7 +131,7 @@ impl Runner {
         let remove = Action::Remove { menu: dead_man.menu.clone(), id };
         let ticket = self.begin(job, device_id, true, &remove).await?;
         // Whatever it answers: reading tells.
-        let written = self.writer.write(ticket, &remove, WRITE_WITHIN).await;
+        let written = self.writer.write(ticket, bound_of(plan, device_id), &remove, WRITE_WITHIN).await;
         events::crash::point("dead_man.after_disarm");
         if written.is_err_and(|error| error.may_have_applied() && error.words().is_none()) {
             return Ok(Went::Unread);

@@ -8,7 +8,7 @@ use std::{
 
 use events::{
     gate::DeadManStatus,
-    ids::{DeviceId, JobId, Moment},
+    ids::{DeviceId, JobId, Moment, WaveNo},
     job::{JobStatus, StepStatus},
     plan::Plan,
 };
@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     domain::{
         Command,
-        job::{DeadManState, JobState, Need, next},
+        job::{DeadManState, JobState, Need, SOAK_SAMPLES, next},
     },
     failure::Failure,
     runner::{Runner, settle},
@@ -67,6 +67,8 @@ struct Memory {
     waited: Option<(Moment, Instant)>,
     /// It is at least so late.
     at_least: Moment,
+    /// The last look at a wave: which, and when.
+    looked: Option<(WaveNo, u8, Instant)>,
 }
 
 impl Memory {
@@ -84,6 +86,21 @@ impl Memory {
                 let end = Instant::now() + left.min(most);
                 self.waited = Some((until, end));
                 end
+            }
+        }
+    }
+
+    /// When the next look at a wave may be, if not now: looks of a soak keep their distance although the clock is set ahead.
+    fn looks_from(&mut self, wave: WaveNo, sample: u8, plan: &Plan) -> Option<Instant> {
+        let share = Duration::from_secs(plan.rollout.soak_seconds.into()) / u32::from(SOAK_SAMPLES);
+        let now = Instant::now();
+        match self.looked {
+            Some((of, last, at)) if of == wave && last + 1 == sample && last > 0 && now < at + share => {
+                Some(at + share)
+            }
+            _ => {
+                self.looked = Some((wave, sample, now));
+                None
             }
         }
     }
@@ -163,6 +180,13 @@ impl Runner {
                         sooner(memory.wait(until, self.desk.now(), longest_wait(&plan)));
                         continue;
                     }
+                    Need::Sample { wave, sample } => {
+                        if let Some(until) = memory.looks_from(wave, sample, &plan) {
+                            sooner(until);
+                            continue;
+                        }
+                        About::Job
+                    }
                     ref need => about(need, &job),
                 };
                 if let Some(until) = memory.rests_until(&about) {
@@ -177,6 +201,10 @@ impl Runner {
                 hands.push(Box::pin(async move {
                     // Never closed, so a turn always comes.
                     let _turn = self.turns.acquire().await;
+                    // Nothing is begun while we stop.
+                    if self.stop.is_cancelled() {
+                        return (about, Ok(Went::On));
+                    }
                     (about, self.take(&job, &plan, need).await)
                 }));
             }
@@ -217,8 +245,10 @@ impl Runner {
                     return Some(Need::Disarm(device_id.clone()));
                 }
                 let mut steps = job.steps_of(device_id).rev().filter(|_| job.rolling_back);
-                let applied = steps.find(|step| step.status == StepStatus::Applied)?;
-                Some(Need::Write { step_id: applied.layout.step_id, undo: true })
+                let applied = steps.find(|step| step.status == StepStatus::Applied);
+                // A look is all that a job that is stuck allows.
+                let step = applied.or_else(|| job.steps_of(device_id).next())?;
+                Some(Need::Write { step_id: step.layout.step_id, undo: job.rolling_back })
             };
             let diverged = job.steps.iter().any(|step| {
                 step.status == StepStatus::Diverged && !job.skipped.contains(&step.layout.device_id)
@@ -236,9 +266,9 @@ impl Runner {
                 self.begin_job(job, plan, reason).await
             }
             Need::Status(status, reason) => self.set_status(job.job_id, status, reason).await,
-            // What stopped an undo was that its router could not be read: it goes on when it can be.
-            Need::Write { step_id, undo: true } if job.status == JobStatus::Stuck => {
-                self.can_be_undone_now(job, plan, step_id).await
+            // What stopped it was that its router could not be read: it goes on when it can be.
+            Need::Write { step_id, .. } if job.status == JobStatus::Stuck => {
+                self.can_go_on(job, plan, step_id).await
             }
             Need::Write { step_id, undo } => self.write_step(job, plan, step_id, undo).await,
             Need::Settle(step_id) => self.settle_by_reading(job, plan, step_id).await,
@@ -274,7 +304,8 @@ impl Runner {
         let reason = if job.is_unsettled() {
             "a router cannot be read, so what became of a write is not known"
         } else {
-            "a router cannot be read, or is another box now, so its change is not undone or confirmed yet"
+            "a router cannot be read, is another box now, or keeps its timed undo, so its change is not undone or \
+             confirmed yet"
         };
         let (job_id, status, reason) = (job.job_id, JobStatus::Stuck, reason.to_owned());
         events::crash::point("settle.before_stuck");

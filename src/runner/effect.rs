@@ -12,7 +12,7 @@ use events::{
 use crate::{
     domain::{
         Command,
-        job::{JobState, StepState, action_of, operation_of},
+        job::{JobState, StepState, action_of, operation_of, part_of},
     },
     failure::{Code, Failure},
     routeros::{error::RouterError, port::action_digest},
@@ -53,14 +53,16 @@ impl Runner {
             Command::BeginStep { job_id: job.job_id, step_id, undo, operation_sha256: action_digest(action) };
         // The record that this step added, and no other that looks like it.
         let added = step.observed.iter().find(|(name, _)| name == ".id").and_then(|(_, id)| id.as_deref());
-        let is_ours = |seen: &Seen| !undo || added.is_none() || seen.id() == added;
+        let is_the_one = |seen: &Seen| !undo || added.is_none() || seen.id() == added;
         match looked {
-            Ok(seen) if seen.matches(expected) && seen.is_of(action) && is_ours(&seen) => {
+            Ok(seen) if seen.matches(expected) && seen.is_of(action) && is_the_one(&seen) => {
                 events::crash::point("runner.after_compare");
             }
             // An earlier try did it after all.
             Ok(seen) if !undo && step.attempts > 0 && judge(operation, &seen) == Verdict::After => {
-                self.submit(begin).await?;
+                if let Err(failure) = self.submit(begin).await {
+                    return self.not_begun(job, step, undo, failure).await;
+                }
                 let observed = seen.reported(operation);
                 let report = settled(job, step, StepStatus::Applied, None, String::new(), observed);
                 self.submit(Command::SettleStep(report)).await?;
@@ -68,7 +70,9 @@ impl Runner {
             }
             Ok(seen) if undo => {
                 // Somebody changed it since: nothing is undone blindly, only noted.
-                self.submit(begin).await?;
+                if let Err(failure) = self.submit(begin).await {
+                    return self.not_begun(job, step, undo, failure).await;
+                }
                 let (status, code) = match judge(operation, &seen) {
                     Verdict::Before => (StepStatus::Undone, None),
                     _ => (StepStatus::Diverged, Some(Code::StepDiverged.as_str().to_owned())),
@@ -81,18 +85,14 @@ impl Runner {
             Ok(_) => return self.not_as_planned(job, step).await,
             Err(_) if undo => return Ok(Went::Unread),
             // Nothing is known of the router: look again later.
-            Err(error @ RouterError::StoreAway) => return Err(error.into_failure(device_id)),
+            Err(error) if is_ours(&error) => return Err(error.into_failure(device_id)),
             Err(error) => return self.give_up(job, step, error.into_failure(device_id).code).await,
         }
 
         events::crash::point("runner.before_begin");
         let begun = match self.submit(begin).await {
-            Err(failure) if !undo && matches!(failure.code, Code::PlanExpired | Code::PlanStale) => {
-                return self.give_up(job, step, failure.code).await;
-            }
-            // The device is another box now: a person must look.
-            Err(failure) if failure.code == Code::PlanStale => return Ok(Went::Unread),
-            begun => begun?,
+            Ok(begun) => begun,
+            Err(failure) => return self.not_begun(job, step, undo, failure).await,
         };
         let ticket = begun
             .tickets
@@ -101,7 +101,7 @@ impl Runner {
             .ok_or_else(|| Failure::new(Code::Bug, "an intent without a ticket"))?;
         events::crash::point("runner.after_begin");
 
-        let written = self.writer.write(ticket, action, WRITE_WITHIN).await;
+        let written = self.writer.write(ticket, bound_of(plan, device_id), action, WRITE_WITHIN).await;
         events::crash::point("runner.after_write");
         let added = written.as_ref().ok().and_then(|receipt| receipt.added_id.clone());
         let error = written.err();
@@ -207,6 +207,22 @@ impl Runner {
         }
     }
 
+    /// An intent that the rules refused.
+    async fn not_begun(
+        &self,
+        job: &JobState,
+        step: &StepState,
+        undo: bool,
+        failure: Failure,
+    ) -> Result<Went, Failure> {
+        match failure.code {
+            Code::PlanExpired | Code::PlanStale if !undo => self.give_up(job, step, failure.code).await,
+            // The device is another box now: a person must look.
+            Code::PlanStale => Ok(Went::Unread),
+            _ => Err(failure),
+        }
+    }
+
     /// A device that is not as its plan expects: the plan is stale while nothing was sent, else its step is given up.
     pub(super) async fn not_as_planned(&self, job: &JobState, step: &StepState) -> Result<Went, Failure> {
         let untouched = job.steps.iter().all(|step| step.status == StepStatus::Waiting);
@@ -247,6 +263,12 @@ impl Runner {
         Ok(Went::On)
     }
 
+    /// True while a device is the box that its plan was made for. What another one shows tells nothing of this one.
+    pub(super) fn is_that_box(&self, plan: &Plan, device_id: &events::ids::DeviceId) -> bool {
+        let bound = bound_of(plan, device_id);
+        bound.is_empty() || self.desk.bound(device_id).as_deref() == Some(bound)
+    }
+
     /// Reads what an operation is about.
     pub(super) async fn look(
         &self,
@@ -255,6 +277,11 @@ impl Runner {
     ) -> Result<Seen, RouterError> {
         Seen::read(&*self.reader, device_id, operation).await
     }
+}
+
+/// What makes a device the box that its plan was made for; empty where the plan does not say.
+pub(super) fn bound_of<'a>(plan: &'a Plan, device_id: &events::ids::DeviceId) -> &'a str {
+    part_of(plan, device_id).map_or("", |part| &part.bound_sha256)
 }
 
 pub(super) fn step_of<'a>(
@@ -267,6 +294,11 @@ pub(super) fn step_of<'a>(
     let operation = operation_of(plan, &step.layout)
         .ok_or_else(|| Failure::new(Code::Bug, "a step whose plan has no operation for it"))?;
     Ok((step, operation))
+}
+
+/// What keeps us from asking, and tells nothing of the router.
+pub(super) const fn is_ours(error: &RouterError) -> bool {
+    matches!(error, RouterError::StoreAway | RouterError::Busy)
 }
 
 /// Faults of the way that may pass; a wrong key or login will not.
@@ -284,6 +316,7 @@ pub(super) fn error_code(error: &RouterError) -> Option<String> {
         RouterError::StoreAway => Code::StorageUnavailable,
         RouterError::AddressRefused { .. } => Code::DeviceUnreachable,
         RouterError::NotTicketed => Code::Bug,
+        RouterError::OtherBox => Code::PlanStale,
         RouterError::Unreachable(_) | RouterError::Handshake(_) | RouterError::Resting { .. } => {
             Code::DeviceUnreachable
         }

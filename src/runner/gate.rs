@@ -15,9 +15,9 @@ use crate::{
         Command,
         job::{JobState, SOAK_SAMPLES, StepState},
     },
-    failure::Failure,
+    failure::{Code, Failure},
     routeros::{
-        error::RouterError,
+        error::{Garble, RouterError},
         port::{Ask, Priority, Reply},
         resources::{
             Reading,
@@ -29,7 +29,7 @@ use crate::{
     runner::{
         Runner,
         drive::{DEVICES_AT_ONCE_MAX, Went},
-        effect::step_of,
+        effect::{is_ours, step_of},
     },
 };
 
@@ -41,6 +41,8 @@ const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 /// A clock may take so long to be synchronised with new servers; then the gate only warns.
 const NTP_PATIENCE_S: i64 = 600;
+/// A look that we could not take is taken so much later.
+const LOOK_LATER: Duration = Duration::from_secs(2);
 /// It is asked this often meanwhile.
 const NTP_EVERY: Duration = Duration::from_secs(10);
 
@@ -108,13 +110,17 @@ impl Runner {
                     let before = first.iter().find(|s| s.device_id == *device_id).and_then(|s| s.vitals);
                     before.is_some_and(|vitals| vitals.temperature_celsius.is_some())
                 });
-                self.look_at(device_id, policy, sample, sensor)
+                self.look_at(plan, device_id, policy, sample, sensor)
             })
             .collect();
         events::crash::point("gate.before_look");
-        let looked: Vec<(GateSample, bool)> =
+        let looked: Vec<Option<(GateSample, bool)>> =
             futures_util::stream::iter(looks).buffered(DEVICES_AT_ONCE_MAX).collect().await;
         events::crash::point("gate.after_look");
+        // What keeps us from looking is no fault of a router.
+        let Some(looked) = looked.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(Went::Later(LOOK_LATER));
+        };
         let unsynchronised = looked.iter().any(|(_, synchronised)| !synchronised);
         if policy.ntp && last && unsynchronised && waited_s < NTP_PATIENCE_S {
             return Ok(Went::Later(NTP_EVERY));
@@ -132,25 +138,32 @@ impl Runner {
         Ok(Went::On)
     }
 
-    /// A device's figures and probes, and whether its clock is synchronised.
+    /// A device's figures and probes, and whether its clock is synchronised; nothing when we could not ask it.
     async fn look_at(
         &self,
+        plan: &Plan,
         device_id: &DeviceId,
         policy: &GatePolicy,
         sample: u8,
         sensor: bool,
-    ) -> (GateSample, bool) {
+    ) -> Option<(GateSample, bool)> {
         let mut seen =
             GateSample { device_id: device_id.clone(), vitals: None, problem: None, notes: Vec::new() };
-        match self.vitals(device_id, sensor).await {
+        let vitals = self.vitals(device_id, sensor).await;
+        if !self.is_that_box(plan, device_id) {
+            seen.problem = Some(Code::PlanStale.as_str().to_owned());
+            return Some((seen, true));
+        }
+        match vitals {
             Ok(vitals) => seen.vitals = Some(vitals),
+            Err(error) if is_ours(&error) => return None,
             Err(error) => {
                 seen.problem = Some(error.into_failure(device_id).code.as_str().to_owned());
-                return (seen, true);
+                return Some((seen, true));
             }
         }
         if sample == 0 {
-            return (seen, true);
+            return Some((seen, true));
         }
         let resolving = async {
             match &policy.resolve {
@@ -163,7 +176,7 @@ impl Runner {
         // One request at a time a router user: the lane puts them in a row.
         let (resolved, synchronised) = futures_util::join!(resolving, synchronising);
         seen.problem = resolved.err().map(str::to_owned);
-        (seen, synchronised)
+        Some((seen, synchronised))
     }
 
     async fn read(&self, device_id: &DeviceId, ask: Ask) -> Result<Reply, RouterError> {
@@ -172,11 +185,11 @@ impl Runner {
 
     async fn vitals(&self, device_id: &DeviceId, sensor: bool) -> Result<Vitals, RouterError> {
         let mut tries = 1;
-        let resource = loop {
+        let figures = loop {
             let read = self.read(device_id, Ask::print(SystemResource::MENU)).await;
-            match read.and_then(|reply| SystemResource::one(&reply)) {
-                Ok(resource) => break resource,
-                Err(error) if tries >= TRIES => return Err(error),
+            match read.and_then(|reply| SystemResource::one(&reply)).and_then(|resource| figures(&resource)) {
+                Ok(figures) => break figures,
+                Err(error) if tries >= TRIES || is_ours(&error) => return Err(error),
                 Err(_) => tries += 1,
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
@@ -188,13 +201,7 @@ impl Runner {
             let sensors = read.and_then(|reply| Sensor::all(&reply)).unwrap_or_default();
             temperature_celsius = hottest(&sensors).map(celsius);
         }
-        Ok(Vitals {
-            cpu_percent: percent(resource.cpu_load.and_then(|load| u8::try_from(load).ok()).map(f64::from)),
-            memory_percent: percent(resource.memory_percent()),
-            disk_percent: percent(resource.disk_percent()),
-            temperature_celsius,
-            uptime_seconds: resource.uptime.map_or(0, |uptime| uptime.as_secs()),
-        })
+        Ok(Vitals { temperature_celsius, ..figures })
     }
 
     /// Whether a router resolves a name with the servers that it has now.
@@ -226,10 +233,26 @@ fn is_address(text: &str) -> bool {
         .is_some_and(|first| first.parse::<std::net::IpAddr>().is_ok())
 }
 
+/// The figures of a reading. One that a router does not tell is not 0: such a reading is none.
+fn figures(resource: &SystemResource) -> Result<Vitals, RouterError> {
+    let without = |property| Garble::Without { menu: SystemResource::MENU, property };
+    let load = resource.cpu_load.ok_or_else(|| without("cpu-load"))?;
+    let memory = resource.memory_percent().ok_or_else(|| without("free-memory"))?;
+    let disk = resource.disk_percent().ok_or_else(|| without("free-hdd-space"))?;
+    let uptime = resource.uptime.ok_or_else(|| without("uptime"))?;
+    Ok(Vitals {
+        cpu_percent: u8::try_from(load.min(100)).unwrap_or(100),
+        memory_percent: percent(memory),
+        disk_percent: percent(disk),
+        temperature_celsius: None,
+        uptime_seconds: uptime.as_secs(),
+    })
+}
+
 /// Whole percent, cut: a limit is reached when it is reached.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0–100")]
-fn percent(value: Option<f64>) -> u8 {
-    value.unwrap_or(0.0).clamp(0.0, 100.0) as u8
+fn percent(value: f64) -> u8 {
+    value.clamp(0.0, 100.0) as u8
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to what a sensor can show")]

@@ -74,7 +74,8 @@ impl Runner {
         let mut heard = engine.subscribe();
         let mut waiting: BTreeSet<JobId> = self.desk.open_jobs();
         let mut driven: BTreeSet<JobId> = BTreeSet::new();
-        let mut drives: JoinSet<JobId> = JoinSet::new();
+        let mut drives: JoinSet<()> = JoinSet::new();
+        let mut tasks: BTreeMap<tokio::task::Id, JobId> = BTreeMap::new();
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -85,24 +86,21 @@ impl Runner {
                 waiting.remove(&job_id);
                 driven.insert(job_id);
                 let runner = self.clone();
-                drives.spawn(async move {
-                    runner.drive(job_id).await;
-                    job_id
-                });
+                let task = drives.spawn(async move { runner.drive(job_id).await });
+                tasks.insert(task.id(), job_id);
             }
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 _ = tick.tick() => waiting = self.desk.open_jobs(),
-                Some(done) = drives.join_next() => match done {
-                    Ok(job_id) => { driven.remove(&job_id); }
-                    Err(error) => {
-                        tracing::error!(%error, "a job's drive ended abnormally; it is taken up again");
-                        driven.clear();
-                        drives.abort_all();
-                        while drives.join_next().await.is_some() {}
-                        waiting = self.desk.open_jobs();
+                Some(done) = drives.join_next_with_id() => {
+                    let id = done.as_ref().map_or_else(tokio::task::JoinError::id, |(id, ())| *id);
+                    let job_id = tasks.remove(&id);
+                    if let Err(error) = done {
+                        // With the next look at all jobs, so that it does not spin.
+                        tracing::error!(%error, ?job_id, "a job's drive ended abnormally; it is taken up again");
                     }
-                },
+                    driven.retain(|driven| Some(*driven) != job_id);
+                }
                 event = heard.recv() => match event {
                     // A flood of records must not wake the loop for each one.
                     Ok(envelope) => if let Some(job_id) = about_a_job(&envelope.event) {

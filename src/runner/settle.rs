@@ -14,7 +14,7 @@ use events::{
 use crate::{
     domain::{
         Command,
-        job::{JobState, StepState, part_of},
+        job::{JobState, StepState},
     },
     failure::{Code, Failure},
     runner::{
@@ -53,8 +53,8 @@ pub(super) fn settled(
 }
 
 impl Runner {
-    /// Whether a router whose step is to be undone can be read again, and is that very box: then the job goes on.
-    pub(super) async fn can_be_undone_now(
+    /// Whether a router can be read again, and is that very box: then the job goes on.
+    pub(super) async fn can_go_on(
         &self,
         job: &JobState,
         plan: &Plan,
@@ -62,9 +62,11 @@ impl Runner {
     ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let device_id = &step.layout.device_id;
-        let bound = part_of(plan, device_id).map(|part| &part.bound_sha256).filter(|bound| !bound.is_empty());
-        if bound.is_some_and(|bound| self.desk.bound(device_id).as_ref() != Some(bound)) {
+        if !self.is_that_box(plan, device_id) {
             return Ok(Went::Unread);
+        }
+        if let Some(went) = self.waits_still(job, plan, device_id).await {
+            return Ok(went);
         }
         match self.look(device_id, operation).await {
             Ok(_) => Ok(Went::On),
@@ -80,13 +82,15 @@ impl Runner {
         step_id: StepId,
     ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
+        let that_box = self.is_that_box(plan, &step.layout.device_id);
         if let Some(went) = self.waits_still(job, plan, &step.layout.device_id).await {
             return Ok(went);
         }
         events::crash::point("settle.before_read");
         let seen = self.look(&step.layout.device_id, operation).await;
         events::crash::point("settle.after_read");
-        let Ok(seen) = seen else {
+        let Some(seen) = seen.ok().filter(|_| that_box && self.is_that_box(plan, &step.layout.device_id))
+        else {
             if step.status == StepStatus::Started {
                 let code = Some(Code::InDoubt.as_str().to_owned());
                 let report = settled(job, step, StepStatus::InDoubt, code, String::new(), Vec::new());

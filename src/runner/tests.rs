@@ -112,6 +112,7 @@ impl Writer for Scripted {
     fn write<'a>(
         &'a self,
         ticket: Ticket,
+        _: &'a str,
         action: &'a Action,
         _: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>> {

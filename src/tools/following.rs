@@ -9,7 +9,10 @@ use events::{
 };
 
 use crate::{
-    domain::{self, job::JobState},
+    domain::{
+        self,
+        job::{JobState, arming_failed},
+    },
     failure::{Code, Failure},
     projections::Views,
     routeros::text::Untrusted,
@@ -94,7 +97,8 @@ impl Cx {
         let fine = [StepStatus::Applied, StepStatus::Waiting, StepStatus::Undone];
         let step = job.steps.iter().find(|step| !fine.contains(&step.status));
         // No step was begun where the timed undo of the router could not be armed.
-        let unarmed = job.dead_men.iter().find(|(_, man)| man.has_failed()).filter(|_| step.is_none());
+        let unarmed =
+            job.dead_men.iter().find(|(device, _)| arming_failed(&job, device)).filter(|_| step.is_none());
         let told = step.and_then(|step| step.code.as_deref());
         let known = told
             .or_else(|| unarmed.and_then(|(_, man)| man.code.as_deref()))

@@ -5,19 +5,27 @@ use events::{
     gate::{DeadManSettled, DeadManStarted, DeadManStatus},
     ids::{DeviceId, JobId, Moment},
     job::{JobStatus, StepStatus},
+    plan::DevicePart,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        Refusal, State,
-        job::{ATTEMPTS_MAX, JobState, find, part_of, plan_of, step::wave_is_open, still_that_box},
+        Refusal, Rules, State,
+        job::{
+            ATTEMPTS_MAX, JobState, find, part_of, plan_of,
+            step::{begins_in_time, wave_is_open},
+            still_that_box,
+        },
     },
     failure::Code,
 };
 
 /// A timed undo may run this much later than its time says: a busy router, a slow clock (target: deadline + 5 s).
 const LATE_S: i64 = 5;
+/// A write may be on its way so long: RouterOS's wall, and a little more (FACTS 1.1). It must be there before the timed undo
+/// runs, or nothing would undo it.
+const WRITE_S: i64 = 65;
 
 /// A timed undo as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +36,8 @@ pub struct DeadManState {
     pub attempts: u32,
     /// How many since a person had it tried again.
     pub tries: u32,
+    /// It could not be armed, for a reason that does not pass by itself.
+    pub hopeless: bool,
     /// How many intents to disarm there were.
     pub disarms: u32,
     /// RouterOS's id of it, while it is armed.
@@ -48,6 +58,7 @@ impl DeadManState {
             status: DeadManStatus::Arming,
             attempts: 0,
             tries: 0,
+            hopeless: false,
             disarms: 0,
             reference: None,
             started_at: at,
@@ -74,6 +85,13 @@ impl DeadManState {
         if matches!(self.status, DeadManStatus::Arming | DeadManStatus::InDoubt) {
             self.seen_at = at;
         }
+        let may_pass = |code: &str| {
+            [Code::DeviceUnreachable, Code::Overloaded, Code::StorageUnavailable, Code::InDoubt]
+                .iter()
+                .any(|known| known.as_str() == code)
+        };
+        self.hopeless =
+            event.status == DeadManStatus::NotArmed && !event.code.as_deref().is_some_and(may_pass);
         self.status = event.status;
         if event.reference.is_some() {
             self.reference.clone_from(&event.reference);
@@ -103,30 +121,46 @@ impl DeadManState {
         self.seen_at.plus_secs(seconds as i64 + LATE_S)
     }
 
-    /// True when arming failed for good.
+    /// True when arming failed, until a person has it tried again.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
-        let may_pass = |code: &str| {
-            [Code::DeviceUnreachable, Code::Overloaded, Code::StorageUnavailable, Code::InDoubt]
-                .iter()
-                .any(|known| known.as_str() == code)
-        };
-        self.status == DeadManStatus::NotArmed
-            && (self.tries >= ATTEMPTS_MAX || !self.code.as_deref().is_some_and(may_pass))
+    pub const fn has_failed(&self) -> bool {
+        matches!(self.status, DeadManStatus::NotArmed) && (self.tries >= ATTEMPTS_MAX || self.hopeless)
+    }
+
+    /// True when what is sent now is there before it runs.
+    #[must_use]
+    pub const fn outlives_a_write(&self, seconds: u32, at: Moment) -> bool {
+        let seconds = seconds as i64;
+        // One that runs within two minutes leaves half of its time.
+        let write = if seconds < 2 * WRITE_S { seconds / 2 } else { WRITE_S };
+        matches!(self.status, DeadManStatus::Armed)
+            && at.as_micros() < self.started_at.plus_secs(seconds - write).as_micros()
     }
 }
 
+/// True when the timed undo of a device could not be armed, or was armed as often as may be and its steps are not done.
+#[must_use]
+pub fn arming_failed(job: &JobState, device_id: &DeviceId) -> bool {
+    job.dead_men.get(device_id).is_some_and(|man| {
+        let spent = man.tries >= ATTEMPTS_MAX && !man.is_live();
+        man.has_failed() || (spent && job.steps_of(device_id).any(super::StepState::is_open))
+    })
+}
+
 /// True when the risky steps of a device may be sent now.
-pub(super) fn is_guarded(job: &JobState, device_id: &DeviceId) -> bool {
-    job.dead_men.get(device_id).is_some_and(|man| man.status == DeadManStatus::Armed)
+pub(super) fn is_guarded(job: &JobState, part: &DevicePart, at: Moment) -> bool {
+    let seconds = part.dead_man.as_ref().map_or(0, |dead_man| dead_man.seconds);
+    job.dead_men.get(&part.device_id).is_some_and(|man| man.outlives_a_write(seconds, at))
 }
 
 pub fn begin(
     state: &State,
+    rules: &Rules,
     job_id: JobId,
     device_id: &DeviceId,
     disarm: bool,
     operation_sha256: String,
+    at: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let job = find(state, job_id)?;
     let plan = plan_of(state, job)?;
@@ -154,15 +188,16 @@ pub fn begin(
     } else {
         let wave = job.steps_of(device_id).next().map(|step| step.layout.wave);
         let open = wave.is_some_and(|wave| wave_is_open(job, plan, wave));
-        let live = man.is_some_and(DeadManState::is_live) || man.is_some_and(DeadManState::has_failed);
+        begins_in_time(rules, job, at)?;
+        let live = man.is_some_and(DeadManState::is_live) || arming_failed(job, device_id);
         let untouched = !job.has_begun(device_id);
         let stopped = job.skipped.contains(device_id) || (job.cancel.is_some() && untouched);
         if part.dead_man.is_none() || job.status != JobStatus::Running || !open || live || stopped {
             return no("cannot be armed now");
         }
-        still_that_box(state, part)?;
         man.map_or(1, |man| man.attempts + 1)
     };
+    still_that_box(state, part)?;
     let device_id = device_id.clone();
     Ok(vec![DeadManStarted { job_id, device_id, attempt, disarm, operation_sha256 }.into()])
 }

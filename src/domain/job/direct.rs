@@ -11,7 +11,8 @@ use events::{
 
 use crate::{
     domain::{
-        Refusal, State, gate,
+        Refusal, State,
+        gate::Verdict,
         job::{DeadManState, JobState, SOAK_SAMPLES, StepState, find, plan_of, step::unread_before},
     },
     failure::Code,
@@ -58,8 +59,9 @@ pub fn set_status(
             | (Running, Completed | Failed | Cancelled | Halted | RollingBack | Stuck)
             | (Halted, Running | RollingBack | Failed | Cancelled)
             | (RollingBack, RolledBack | PartiallyRolledBack | Stuck)
-            | (Stuck, Running | RollingBack | Failed | Cancelled)
-    ) && !(job.rolling_back && status == Running);
+            | (Stuck, Running | RollingBack | Failed | Cancelled | PartiallyRolledBack)
+    ) && !(job.rolling_back && matches!(status, Running | Cancelled | Failed))
+        && (job.rolling_back || status != PartiallyRolledBack);
     if !legal || (status.is_over() && !leaves_nothing_open(job)) {
         return Err(Refusal::new(
             Code::Conflict,
@@ -105,7 +107,7 @@ pub fn judge_gate(state: &State, job_id: JobId, wave: WaveNo) -> Result<Vec<Even
             format!("the gate of wave {} of {job_id} cannot be judged now", wave.0),
         ));
     };
-    let gate::Verdict { passed, reasons } = gate::judge(policy, &looked.samples);
+    let Verdict { passed, reasons } = looked.verdict(policy);
     Ok(vec![GateJudged { job_id, wave, passed, reasons }.into()])
 }
 
@@ -129,7 +131,9 @@ pub fn cancel(state: &State, actor: &Actor, job_id: JobId, reason: String) -> Re
         JobStatus::Halted | JobStatus::Stuck => {
             by_a_person(actor, job_id)?;
             let reason = format!("cancelled by {}: {reason}", actor.label);
-            set_status(state, job_id, JobStatus::Cancelled, reason).map_err(|refusal| Refusal {
+            // What was being undone is in part undone.
+            let end = if job.rolling_back { JobStatus::PartiallyRolledBack } else { JobStatus::Cancelled };
+            set_status(state, job_id, end, reason).map_err(|refusal| Refusal {
                 say: format!(
                     "{job_id} cannot end: a write or a timed undo is not settled yet; skip its device first, having \
                      looked at the router"

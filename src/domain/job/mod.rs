@@ -6,6 +6,8 @@
 
 mod dead_man;
 mod direct;
+#[cfg(test)]
+mod edge_tests;
 mod next;
 mod progress;
 #[cfg(test)]
@@ -19,24 +21,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     event::Event,
-    gate::{DeadManStatus, GateSample},
+    gate::GateSample,
     ids::{DeviceId, JobId, Moment, PlanId, StepId, WaveNo},
     job::{Direction, JobStatus, StepLayout, StepStatus},
     operation::{Action, Operation},
-    plan::{DevicePart, Plan},
+    plan::{DevicePart, GatePolicy, Plan},
     principal::Actor,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        Refusal, State,
+        Refusal, State, gate,
         plan::{self, PlanStatus},
     },
     failure::Code,
 };
 
-pub use dead_man::DeadManState;
+pub use dead_man::{DeadManState, arming_failed};
 pub(super) use dead_man::{begin as begin_dead_man, settle as settle_dead_man};
 pub(super) use direct::{cancel, direct, judge_gate, record_gate, set_status, stale};
 pub use next::{Need, next};
@@ -119,6 +121,22 @@ pub struct WaveState {
     pub settled_at: Option<Moment>,
     /// What the rules said of its gate.
     pub judged: Option<Judged>,
+    /// A person had it looked at again: that a device rebooted before is known.
+    pub looked_again: bool,
+}
+
+impl WaveState {
+    /// What its looks say of it.
+    #[must_use]
+    pub fn verdict(&self, policy: &GatePolicy) -> gate::Verdict {
+        gate::judge(policy, &self.samples, self.looked_again)
+    }
+
+    /// What its looks say of one device.
+    #[must_use]
+    pub fn verdict_on(&self, policy: &GatePolicy, device_id: &DeviceId) -> gate::Verdict {
+        gate::judge_one(policy, &self.samples, self.looked_again, device_id)
+    }
 }
 
 /// A verdict of a gate.
@@ -205,7 +223,7 @@ impl JobState {
     /// True when a timed undo could not be armed, on a device that is not left alone.
     #[must_use]
     pub fn dead_man_failed(&self) -> bool {
-        self.dead_men.iter().any(|(device, man)| man.has_failed() && !self.skipped.contains(device))
+        self.dead_men.keys().any(|device| arming_failed(self, device) && !self.skipped.contains(device))
     }
 
     /// True when a device was touched at all.
@@ -373,9 +391,15 @@ fn directed(job: &mut JobState, direction: &Direction, at: Moment) {
     match direction {
         Direction::Skip(device_id) => {
             job.skipped.insert(device_id.clone());
-            // A gate that failed is judged anew, without that device.
-            let wave = job.steps_of(device_id).next().map(|step| step.layout.wave);
-            if let Some(wave) = wave.and_then(|wave| wave_mut(job, wave)) {
+            // A gate that failed is judged anew, without that device; with no device left its verdict stands.
+            let Some(wave) = job.steps_of(device_id).next().map(|step| step.layout.wave) else { return };
+            let left = |step: &StepState| {
+                step.layout.wave == wave
+                    && step.is_on_router()
+                    && !job.skipped.contains(&step.layout.device_id)
+            };
+            let left = job.steps.iter().any(left);
+            if let Some(wave) = wave_mut(job, wave).filter(|wave| left || wave.judged.is_none()) {
                 look_again(wave, at);
             }
         }
@@ -391,8 +415,8 @@ fn directed(job: &mut JobState, direction: &Direction, at: Moment) {
             for step in job.steps.iter_mut().filter(failed) {
                 (step.status, step.given_up, step.tries) = (StepStatus::NotApplied, false, 0);
             }
-            for man in job.dead_men.values_mut().filter(|man| man.status == DeadManStatus::NotArmed) {
-                man.tries = 0;
+            for man in job.dead_men.values_mut().filter(|man| !man.is_live()) {
+                (man.tries, man.hopeless) = (0, false);
             }
             job.waves.iter_mut().for_each(|wave| look_again(wave, at));
         }
@@ -408,6 +432,7 @@ fn look_again(wave: &mut WaveState, at: Moment) {
     let unread = wave.samples.first().is_some_and(|first| first.iter().any(|s| s.problem.is_some()));
     wave.samples.truncate(usize::from(!unread || wave.settled_at.is_some()));
     wave.judged = None;
+    wave.looked_again |= !wave.samples.is_empty();
     wave.settled_at = wave.settled_at.map(|_| at);
 }
 

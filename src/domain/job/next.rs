@@ -10,7 +10,9 @@ use events::{
 };
 
 use crate::domain::job::{
-    ATTEMPTS_MAX, DeadManState, JobState, SOAK_SAMPLES, StepState, part_of,
+    ATTEMPTS_MAX, DeadManState, JobState, SOAK_SAMPLES, StepState,
+    dead_man::{arming_failed, is_guarded},
+    part_of,
     step::{unread_before, wave_is_done},
 };
 
@@ -73,7 +75,7 @@ pub fn next(job: &JobState, plan: &Plan, at: Moment, away: &BTreeSet<DeviceId>) 
         // Everything in doubt has been settled since: go on. A router that cannot be read keeps it waiting.
         JobStatus::Stuck if needs.is_empty() && away.is_empty() => {
             let status = if job.rolling_back { JobStatus::RollingBack } else { JobStatus::Running };
-            needs.push(Need::Status(status, "settled by reading".into()));
+            needs.push(Need::Status(status, "nothing is in doubt any more".into()));
         }
         JobStatus::Running => forward(job, plan, at, &mut needs),
         JobStatus::RollingBack => backward(job, plan, away, &mut needs),
@@ -123,8 +125,9 @@ fn failure_of(job: &JobState, device_id: &DeviceId) -> Option<String> {
         let why = code.map_or_else(String::new, |code| format!(": {code}"));
         Some(format!("{device_id} {what}{why}"))
     };
-    if let Some(man) = job.dead_men.get(device_id).filter(|man| man.has_failed()) {
-        return told("could not arm its timed undo", man.code.as_deref());
+    if arming_failed(job, device_id) {
+        let code = job.dead_men.get(device_id).and_then(|man| man.code.as_deref());
+        return told("could not arm its timed undo", code);
     }
     if let Some(step) = job.steps_of(device_id).find(|step| step.has_failed()) {
         return match step.status {
@@ -188,17 +191,23 @@ fn forward(job: &JobState, plan: &Plan, at: Moment, needs: &mut Vec<Need>) {
     let stopping = failed || job.cancel.is_some();
     let begun_first = |begun: bool| parts.iter().filter(move |part| job.has_begun(&part.device_id) == begun);
     for part in begun_first(true).chain(begun_first(false)) {
-        if let Some(need) = device_forward(job, part, failed, stopping) {
+        if let Some(need) = device_forward(job, part, at, failed, stopping) {
             needs.push(need);
         }
     }
     if needs.len() == before && !in_doubt {
-        needs.push(after_the_writes(job, plan, wave, parts, at, &failures));
+        needs.extend(after_the_writes(job, plan, wave, parts, at, &failures));
     }
 }
 
 /// The next step of a device in its wave.
-fn device_forward(job: &JobState, part: &DevicePart, failed: bool, stopping: bool) -> Option<Need> {
+fn device_forward(
+    job: &JobState,
+    part: &DevicePart,
+    at: Moment,
+    failed: bool,
+    stopping: bool,
+) -> Option<Need> {
     let device_id = &part.device_id;
     let begun = job.has_begun(device_id);
     let left = job.skipped.contains(device_id) || failure_of(job, device_id).is_some();
@@ -213,12 +222,19 @@ fn device_forward(job: &JobState, part: &DevicePart, failed: bool, stopping: boo
     if !step.is_open() {
         return None;
     }
-    let guarded = part.dead_man.is_none() || man.is_some_and(|man| man.status == DeadManStatus::Armed);
+    let guarded = part.dead_man.is_none() || is_guarded(job, part, at);
     let held = job.steps_of(device_id).any(|step| step.status == StepStatus::Held);
-    match (guarded, held) {
-        (true, _) => Some(Need::Write { step_id: step.layout.step_id, undo: false }),
-        (false, true) => None, // the held ones are read first
-        (false, false) => Some(Need::Arm(device_id.clone())),
+    // Armed, but it would run before a write is surely there.
+    let late = man.filter(|man| !guarded && man.status == DeadManStatus::Armed);
+    let seconds = part.dead_man.as_ref().map_or(0, |dead_man| dead_man.seconds);
+    match (guarded, held, late) {
+        (true, ..) => Some(Need::Write { step_id: step.layout.step_id, undo: false }),
+        (false, true, Some(man)) => {
+            Some(Need::WaitUntil(man.over_at(seconds))).filter(|_| at < man.over_at(seconds))
+        }
+        (false, false, Some(_)) => Some(Need::Disarm(device_id.clone())),
+        (false, true, None) => None, // the held ones are read first
+        (false, false, None) => Some(Need::Arm(device_id.clone())),
     }
 }
 
@@ -230,18 +246,18 @@ fn after_the_writes(
     parts: &[DevicePart],
     at: Moment,
     failures: &[String],
-) -> Need {
+) -> Vec<Need> {
     let touched = wave_has(job, parts, StepState::is_on_router);
     let state = job.wave(wave);
     if plan.rollout.gate.is_some() && touched {
         let judged = state.and_then(|wave| wave.judged.as_ref());
         match judged {
-            None => return soak(job, plan, wave, at),
+            None => return vec![soak(job, plan, wave, at)],
             Some(judged) if !judged.passed && !judged.accepted => {
                 let why = format!("gate of wave {}: {}", wave.0, judged.reasons.join("; "));
                 let status =
                     if plan.rollback_on_failure { JobStatus::RollingBack } else { JobStatus::Halted };
-                return Need::Status(status, why);
+                return vec![Need::Status(status, why)];
             }
             Some(_) => {}
         }
@@ -249,10 +265,10 @@ fn after_the_writes(
     let armed = |part: &&DevicePart| {
         job.dead_men.get(&part.device_id).is_some_and(|man| man.status == DeadManStatus::Armed)
     };
-    if let Some(part) = parts.iter().find(armed) {
-        return Need::Disarm(part.device_id.clone());
-    }
-    ended_early(job, failures)
+    // All of them at once: a router that does not answer lets no other one's time run out.
+    let disarming: Vec<Need> =
+        parts.iter().filter(armed).map(|part| Need::Disarm(part.device_id.clone())).collect();
+    if disarming.is_empty() { vec![ended_early(job, failures)] } else { disarming }
 }
 
 /// The looks after a wave, spread over its soak time; a router that is lost is not waited for.

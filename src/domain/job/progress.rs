@@ -10,10 +10,10 @@ use events::{
 };
 
 use crate::domain::{
-    Refusal, State, gate,
+    Refusal, State,
     job::{
         JobState, Need, StepState,
-        dead_man::DeadManState,
+        dead_man::{DeadManState, arming_failed},
         direct::{cancel, direct},
         next, part_of, plan_of,
         step::{unread_before, wave_is_done},
@@ -102,14 +102,14 @@ impl JobState {
                 || unread_before(self, step)
         };
         let steps = self.steps.iter().filter(bad).map(|step| &step.layout.device_id);
-        let men = self.dead_men.iter().filter(|(_, man)| man.is_unsettled() || man.has_failed());
+        let men = self.dead_men.iter();
+        let men = men.filter(|(device_id, man)| man.is_unsettled() || arming_failed(self, device_id));
         let mut troubled: BTreeSet<_> = steps.chain(men.map(|(device_id, _)| device_id)).collect();
         for wave in &self.waves {
             let failed = wave.judged.as_ref().is_some_and(|judged| !judged.passed && !judged.accepted);
             let Some(policy) = plan.rollout.gate.as_ref().filter(|_| failed) else { continue };
             let looked = wave.samples.iter().skip(1).flatten().map(|sample| &sample.device_id);
-            troubled
-                .extend(looked.filter(|device_id| !gate::judge_one(policy, &wave.samples, device_id).passed));
+            troubled.extend(looked.filter(|device_id| !wave.verdict_on(policy, device_id).passed));
         }
         // An undo that waits for a router: nothing was sent, so its step does not tell.
         if self.rolling_back && self.status == JobStatus::Stuck {

@@ -7,25 +7,23 @@ use events::{
     plan::{ApprovedBy, Plan},
     principal::{Actor, Door},
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     domain::{
         Refusal, State, approval,
         device::Device,
         job::still_that_box,
-        plan::{self, PlanState, PlanStatus, hex},
+        plan::{self, PlanState, PlanStatus},
         undo, workflow,
     },
     failure::Code,
 };
 
-/// SHA-256 over what makes a device that very box: address, port and how it is recognised.
+/// What makes a device that very box.
 #[must_use]
 pub fn bound_sha256(device: &Device) -> String {
     let settings = &device.settings;
-    let what = (settings.management_ip, settings.management_port, &device.trust);
-    hex(&Sha256::digest(serde_json::to_vec(&what).expect("plain data with text keys")))
+    events::device::bound_sha256(settings.management_ip, settings.management_port, &device.trust)
 }
 
 pub fn start(

@@ -12,7 +12,7 @@ use crate::{
         Refusal, Rules, State,
         job::{
             ATTEMPTS_MAX, JobState, StepState,
-            dead_man::{DeadManState, is_guarded},
+            dead_man::{DeadManState, arming_failed, is_guarded},
             find, part_of, plan_of, still_that_box,
         },
     },
@@ -30,12 +30,12 @@ pub(super) fn wave_is_done(job: &JobState, plan: &Plan, wave: WaveNo) -> bool {
     let of_wave = || job.steps.iter().filter(|step| step.layout.wave == wave).filter(left_alone);
     let settled = of_wave().all(|step| step.status == StepStatus::Applied || goes_past(job, plan, step));
     let touched = of_wave().any(|step| step.status == StepStatus::Applied);
+    // A verdict that stands counts although every device that it was about is left alone.
     let passed = plan.rollout.gate.is_none()
-        || !touched
-        || job
-            .wave(wave)
-            .and_then(|wave| wave.judged.as_ref())
-            .is_some_and(|judged| judged.passed || judged.accepted);
+        || match job.wave(wave).and_then(|wave| wave.judged.as_ref()) {
+            Some(judged) => judged.passed || judged.accepted,
+            None => !touched,
+        };
     let live = |step: &StepState| job.dead_men.get(&step.layout.device_id).is_some_and(DeadManState::is_live);
     settled && passed && !of_wave().any(live)
 }
@@ -47,7 +47,7 @@ fn goes_past(job: &JobState, plan: &Plan, step: &StepState) -> bool {
 
 fn device_failed(job: &JobState, step: &StepState) -> bool {
     job.steps_of(&step.layout.device_id).any(StepState::has_failed)
-        || job.dead_men.get(&step.layout.device_id).is_some_and(DeadManState::has_failed)
+        || arming_failed(job, &step.layout.device_id)
         || unread_before(job, step)
 }
 
@@ -77,6 +77,18 @@ pub fn wave_is_open(job: &JobState, plan: &Plan, wave: WaveNo) -> bool {
     looked && (1..wave.0).all(|earlier| wave_is_done(job, plan, WaveNo(earlier)))
 }
 
+/// An approval is for now. A job that a crash kept from its first write does not make it days later by surprise.
+pub(super) fn begins_in_time(rules: &Rules, job: &JobState, at: Moment) -> Result<(), Refusal> {
+    let untouched = job.steps.iter().all(|step| step.attempts == 0);
+    if untouched && at > job.started_at.plus_secs(rules.start_within_s) {
+        return Err(Refusal::new(
+            Code::PlanExpired,
+            "its first write was not begun in time after its start; propose the change again",
+        ));
+    }
+    Ok(())
+}
+
 pub fn begin(
     state: &State,
     rules: &Rules,
@@ -88,13 +100,8 @@ pub fn begin(
 ) -> Result<Vec<Event>, Refusal> {
     let job = find(state, job_id)?;
     let plan = plan_of(state, job)?;
-    // An approval is for now. A job that a crash kept from its first write does not make it days later by surprise.
-    let untouched = job.steps.iter().all(|step| step.attempts == 0);
-    if !undo && untouched && at > job.started_at.plus_secs(rules.start_within_s) {
-        return Err(Refusal::new(
-            Code::PlanExpired,
-            "its first write was not begun in time after its start; propose the change again",
-        ));
+    if !undo {
+        begins_in_time(rules, job, at)?;
     }
     let step = find_step(job, step_id)?;
     let device_id = &step.layout.device_id;
@@ -109,7 +116,7 @@ pub fn begin(
                 && step.tries < ATTEMPTS_MAX
                 && wave_is_open(job, plan, step.layout.wave)
                 && earlier.into_iter().all(StepState::is_on_router)
-                && (part.dead_man.is_none() || is_guarded(job, device_id))
+                && (part.dead_man.is_none() || is_guarded(job, part, at))
                 && (job.cancel.is_none() || begun)
                 && !stops_others(job, plan, device_id)
         }

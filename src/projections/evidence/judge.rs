@@ -24,7 +24,6 @@ use crate::{
     domain::{
         State,
         approval::same_person,
-        gate,
         job::{JobState, SOAK_SAMPLES, StepState, action_of, operation_of, part_of, wave_is_open},
         plan::{PlanState, PlanStatus, hex},
     },
@@ -312,7 +311,7 @@ impl Story<'_> {
         let lost = wave.samples.iter().skip(1).flatten().any(|sample| sample.vitals.is_none());
         let enough = lost || wave.samples.len() > usize::from(SOAK_SAMPLES);
         expect(enough, "a look before it is missing");
-        let passed = gate::judge(policy, &wave.samples).passed;
+        let passed = wave.verdict(policy).passed;
         expect(passed == e.passed, "the looks at the wave do not lead to this verdict");
     }
 

@@ -283,6 +283,7 @@ impl Writer for Stage {
     fn write<'a>(
         &'a self,
         ticket: Ticket,
+        _: &'a str,
         action: &'a Action,
         deadline: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     domain::{
         State,
-        job::{JobState, StepState, directions, may_cancel},
+        job::{JobState, StepState, arming_failed, directions, may_cancel},
     },
     routeros::text::Untrusted,
     tools::plan::{
@@ -149,7 +149,7 @@ fn story(job: &JobState, plan: &Plan) -> Vec<String> {
 /// What is known of a device in trouble.
 fn trouble_of(job: &JobState, device_id: &DeviceId, steps: &[&StepState]) -> String {
     let man = job.dead_men.get(device_id);
-    if man.is_some_and(|man| man.has_failed()) {
+    if arming_failed(job, device_id) {
         return "its timed undo could not be armed, so nothing risky was sent".to_owned();
     }
     if man.is_some_and(|man| matches!(man.status, DeadManStatus::InDoubt | DeadManStatus::Disarming)) {
