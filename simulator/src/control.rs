@@ -68,6 +68,20 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
         }
         ["ways"] if method == Method::GET => return Ok(of_all(routers, way)),
         ["writes"] if method == Method::GET => return writes(routers, query),
+        ["journals"] if method == Method::GET => return journals(routers, query),
+        ["fault"] if method == Method::POST => {
+            let injection = injection(body).ok_or_else(|| wrong("no such fault"))?;
+            routers.iter().for_each(|router| router.inject(injection.clone()));
+            return Ok(json!({}));
+        }
+        ["faults"] if method == Method::DELETE => {
+            routers.iter().for_each(Router::clear_faults);
+            return Ok(json!({}));
+        }
+        ["release"] if method == Method::POST => {
+            routers.iter().for_each(Router::release);
+            return Ok(json!({}));
+        }
         ["boxes", name, action] => (*name, *action),
         _ => return Err(missing()),
     };
@@ -106,6 +120,10 @@ async fn act(routers: &[Router], method: &Method, path: &str, query: &str, body:
         }
         ("DELETE", "faults") => {
             router.clear_faults();
+            Ok(json!({}))
+        }
+        ("POST", "release") => {
+            router.release();
             Ok(json!({}))
         }
         ("POST", "reboot") => {
@@ -186,10 +204,7 @@ fn of_all(routers: &[Router], ask: impl Fn(&Router) -> Value) -> Value {
 
 /// Every request that changed a box, over the whole fleet in the order of arrival.
 fn writes(routers: &[Router], query: &str) -> Answered {
-    let since = match asked(query, "since") {
-        Some(text) => text.parse().map_err(|_| wrong("since is no number"))?,
-        None => 0,
-    };
+    let since = since(query)?;
     let mut all: Vec<(u64, Value)> = Vec::new();
     for router in routers {
         for entry in router.changes_since(since) {
@@ -200,6 +215,23 @@ fn writes(routers: &[Router], query: &str) -> Answered {
     }
     all.sort_unstable_by_key(|(order, _)| *order);
     Ok(all.into_iter().map(|(_, told)| told).collect())
+}
+
+/// The journal of every box from a place on, by name.
+fn journals(routers: &[Router], query: &str) -> Answered {
+    let since = since(query)?;
+    let entries = |router: &Router| {
+        let later = router.journal().into_iter().filter(|entry| entry.order > since);
+        later.map(|entry| serde_json::to_value(entry).unwrap_or(Value::Null)).collect()
+    };
+    Ok(of_all(routers, entries))
+}
+
+fn since(query: &str) -> Result<u64, (StatusCode, String)> {
+    match asked(query, "since") {
+        Some(text) => text.parse().map_err(|_| wrong("since is no number")),
+        None => Ok(0),
+    }
 }
 
 fn wrong(text: &str) -> (StatusCode, String) {
@@ -217,6 +249,7 @@ fn injection(body: &Value) -> Option<Injection> {
     let fault = match body["fault"].as_str()? {
         "latency" => Fault::Latency(ms()?),
         "stall" => Fault::Stall,
+        "hold" => Fault::Hold,
         "reset_connection" => Fault::ResetConnection,
         "status" => Fault::Status(
             u16::try_from(body["status"].as_u64()?).ok().filter(|status| (200..600).contains(status))?,

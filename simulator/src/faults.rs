@@ -6,6 +6,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::vitals::Vitals;
 
 /// One way to misbehave.
@@ -15,6 +17,8 @@ pub enum Fault {
     Latency(Duration),
     /// Accepts the request and never answers.
     Stall,
+    /// Keeps the request waiting until somebody lets it go (or ends all faults); then it is carried out as usual.
+    Hold,
     /// Resets the connection instead of answering; nothing is applied.
     ResetConnection,
     /// Answers with this status and body; nothing is applied.
@@ -159,6 +163,8 @@ pub fn writes(method: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Schedule {
     injections: Mutex<Vec<Injection>>,
+    /// How often those who wait were let go.
+    released: watch::Sender<u64>,
 }
 
 impl Schedule {
@@ -167,9 +173,23 @@ impl Schedule {
         self.injections.lock().unwrap_or_else(PoisonError::into_inner).push(injection);
     }
 
-    /// Ends all faults.
+    /// Ends all faults, and lets go what is held.
     pub fn clear(&self) {
         self.injections.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.released.send_modify(|times| *times += 1);
+    }
+
+    /// Lets go what is held, and holds nothing more; other faults stay.
+    pub fn release(&self) {
+        let mut injections = self.injections.lock().unwrap_or_else(PoisonError::into_inner);
+        injections.retain(|injection| injection.fault != Fault::Hold);
+        drop(injections);
+        self.released.send_modify(|times| *times += 1);
+    }
+
+    /// Changes at the next release. Taken before [`Self::meet`], so that none is missed.
+    pub fn gate(&self) -> watch::Receiver<u64> {
+        self.released.subscribe()
     }
 
     /// The fault this request meets, if any.

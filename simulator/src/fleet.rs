@@ -369,6 +369,11 @@ impl Router {
         self.device.faults.clear();
     }
 
+    /// Lets go what [`Fault::Hold`](crate::faults::Fault::Hold) keeps waiting, and holds nothing more.
+    pub fn release(&self) {
+        self.device.faults.release();
+    }
+
     /// Every write and the latest reads, in order.
     pub fn journal(&self) -> Vec<Entry> {
         self.device.journal.entries()

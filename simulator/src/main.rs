@@ -46,6 +46,8 @@ Control API (JSON over HTTP, loopback only, no login):
   GET  /boxes                     every box, as in the first line
   GET  /truth?path=/ip/dns        one menu of every box, by name
   GET  /writes?since=ORDER        every request that changed a box, in the order of arrival
+  GET  /journals?since=ORDER      every request from there on, for every box, by name
+  POST /fault                     like the one of a box, for all boxes; DELETE /faults; POST /release
   GET  /ways                      whether a client gets in, for every box
   GET  /boxes/N/menu?path=P       GET /boxes/N/journal      GET /boxes/N/way
   POST /boxes/N/behind-back       {menu, id?, props} or {menu, id, remove: true}
@@ -53,6 +55,7 @@ Control API (JSON over HTTP, loopback only, no login):
   POST /boxes/N/reboot            {down_ms?}: timer jobs are lost, scheduler entries stay
   POST /boxes/N/vitals            {cpu-load?, free-memory?, free-hdd-space?, temperature?}; DELETE
   POST /boxes/N/fault             {fault, method?, path_prefix?, after?, times?, ...}; DELETE /boxes/N/faults
+  POST /boxes/N/release           lets go what the fault `hold` keeps waiting
   POST /boxes/N/restore           POST /boxes/N/seed   POST /boxes/N/plant   POST /boxes/N/change-key";
 
 const FILES_BESIDES: u64 = 256; // the runtime's own, the control API's connections

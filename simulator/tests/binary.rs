@@ -124,6 +124,24 @@ fn whole_fleet(address: SocketAddr, boxes: &Value) {
         [(second, path), (first, path)],
         "in the order of arrival, and only what changed something"
     );
+    let journals = control(address, "GET", &format!("/journals?since={since}"), &json!({}));
+    let of = |name: &str| journals[name].as_array().unwrap().len();
+    assert_eq!((of(first), of(second)), (1, 2), "what was refused is there too");
+    // One fault for all, and its release; the end of all faults.
+    control(address, "POST", "/fault", &json!({ "fault": "hold", "method": "POST" }));
+    let held: Vec<_> = [client(0), client(1)]
+        .into_iter()
+        .map(|client| {
+            std::thread::spawn(move || {
+                client.raw("POST", "/rest/ip/dns/set", json, r#"{"servers": "9.9.9.9"}"#)
+            })
+        })
+        .collect();
+    control(address, "POST", "/release", &json!({}));
+    assert!(held.into_iter().all(|one| one.join().unwrap().unwrap().status == 200));
+    control(address, "POST", "/fault", &json!({ "fault": "html" }));
+    control(address, "DELETE", "/faults", &json!({}));
+    assert_eq!((set(0, "8.8.8.8"), set(1, "1.1.1.1")), (200, 200));
     // A link that is cut, seen over the whole fleet.
     let cut = control(address, "POST", &format!("/boxes/{second}/cut"), &json!({}));
     assert_eq!((&cut["cut"], &cut["connects"]), (&json!(true), &json!(false)));

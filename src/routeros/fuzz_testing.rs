@@ -8,7 +8,7 @@ use std::{
 
 use proptest::{
     prelude::any,
-    test_runner::{Config, TestCaseError, TestError, TestRunner},
+    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner},
 };
 
 /// Words of randomness for one run: enough for a hundred decisions with their texts.
@@ -57,8 +57,19 @@ fn time_for_one() -> Duration {
 /// itself what it made of them.
 pub(crate) fn hunt(target: &str, check: impl Fn(&mut Dice<'_>)) {
     let (started, time, runs) = (Instant::now(), time_for_one(), Cell::new(0_u64));
+    // The one of `PROPTEST_RNG_SEED`; each round after it has the next.
+    let first = match Config::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => 0,
+    };
+    let mut seed = first;
     while started.elapsed() < time {
-        let config = Config { cases: RUNS_AT_ONCE, failure_persistence: None, ..Config::default() };
+        let config = Config {
+            cases: RUNS_AT_ONCE,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(seed),
+            ..Config::default()
+        };
         let words = proptest::collection::vec(any::<u32>(), 0..WORDS_MAX);
         let outcome = TestRunner::new(config).run(&words, |words| {
             runs.set(runs.get() + 1);
@@ -66,15 +77,16 @@ pub(crate) fn hunt(target: &str, check: impl Fn(&mut Dice<'_>)) {
             Ok::<_, TestCaseError>(())
         });
         if let Err(TestError::Fail(why, words)) = outcome {
-            panic!("{target}: {why}, with {words:?}");
+            panic!("{target}: PROPTEST_RNG_SEED={seed}: {why}, with {words:?}");
         }
+        seed = seed.wrapping_add(1);
     }
     #[allow(
         clippy::print_stdout,
         reason = "how much was tried is for people; the tests' own crate allows it"
     )]
     {
-        println!("fuzz {target}: {} runs in {} s", runs.get(), time.as_secs());
+        println!("fuzz {target}: PROPTEST_RNG_SEED={first}, {} runs in {} s", runs.get(), time.as_secs());
     }
 }
 

@@ -186,12 +186,22 @@ impl History {
                 Event::DeadManSettled(e) if !old.contains(&e.job_id) => {
                     let key = (e.job_id, e.device_id.to_string());
                     if let Some(reference) = &e.reference {
-                        references.insert(key, reference.clone());
+                        references.insert(key.clone(), reference.clone());
                     }
-                    for disarm in [false, true] {
-                        let of = Of::DeadMan(e.job_id, e.device_id.to_string(), disarm);
-                        history.outcomes.push(Outcome { seq, at, of, end: End::DeadMan(e.status) });
-                    }
+                    // It ends what was begun last: arming, or disarming.
+                    let disarm = history
+                        .intents
+                        .iter()
+                        .rev()
+                        .find_map(|intent| match &intent.of {
+                            Of::DeadMan(job, device, disarm) if (job, device) == (&key.0, &key.1) => {
+                                Some(*disarm)
+                            }
+                            _ => None,
+                        })
+                        .unwrap_or(false);
+                    let of = Of::DeadMan(key.0, key.1, disarm);
+                    history.outcomes.push(Outcome { seq, at, of, end: End::DeadMan(e.status) });
                 }
                 Event::StepStarted(e) if !old.contains(&e.job_id) => {
                     let operation = history.operations.get(&e.step_id);
@@ -359,7 +369,8 @@ fn settled(history: &History, intent: &Intent, sent: Option<bool>, found: &mut V
     };
     let last = history.next_intent(intent).is_none();
     let (Of::Step(step), End::Step(status)) = (&intent.of, end.end) else {
-        if matches!(end.end, End::DeadMan(DeadManStatus::Armed)) && sent != Some(true) {
+        let arms = matches!(intent.of, Of::DeadMan(_, _, false));
+        if arms && matches!(end.end, End::DeadMan(DeadManStatus::Armed)) && sent != Some(true) {
             found.push(format!("false end: {name} is armed, but nothing was sent"));
         }
         return;
@@ -406,9 +417,10 @@ mod tests {
     use events::{
         device::Environment,
         event::NewEvent,
+        gate::{DeadManSettled, DeadManStarted},
         ids::{CommandId, Moment, PlanId, Seq, WaveNo},
         job::{JobStarted, JobStatusChanged, StepLayout, StepSettled, StepStarted},
-        plan::{DevicePart, Origin, Plan, PlanProposed, Risk, RiskLevel, Rollout},
+        plan::{DevicePart, Origin, Plan, PlanProposed, Risk, RiskLevel, Rollout, Rung},
         principal::Actor,
     };
     use serde_json::json;
@@ -638,6 +650,61 @@ mod tests {
             over(JobStatus::Completed),
         ];
         complains(&story(again, vec![write(3.5), read(4.5), write(5.5)], "9.9.9.9"), "second attempt");
+    }
+
+    /// Armed, written under it, disarmed.
+    fn guarded(disarmed: &[Event]) -> Vec<String> {
+        let dead_man = DeadMan {
+            rung: Rung::TimerJob,
+            seconds: 30,
+            arm: Action::Command { menu: "/".into(), command: "execute".into(), properties: vec![] },
+            menu: "/system/script/job".into(),
+            name: None,
+        };
+        let device_id = || "r1".parse::<events::ids::DeviceId>().unwrap();
+        let begun = |disarm: bool, action: &Action| {
+            let operation_sha256 = appliance::routeros::port::action_digest(action);
+            let job_id = job();
+            Event::from(DeadManStarted {
+                job_id,
+                device_id: device_id(),
+                attempt: 1,
+                disarm,
+                operation_sha256,
+            })
+        };
+        let remove = Action::Remove { menu: dead_man.menu.clone(), id: "*5".into() };
+        let mut events = opening();
+        let Event::PlanProposed(proposed) = &mut events[0] else { unreachable!() };
+        proposed.plan.waves[0][0].dead_man = Some(dead_man.clone());
+        events.extend([begun(false, &dead_man.arm), dead_man_is(DeadManStatus::Armed)]);
+        events.extend(applied()[..2].to_vec());
+        events.push(begun(true, &remove));
+        events.extend_from_slice(disarmed);
+        events.push(over(JobStatus::Completed));
+        let mut history = History::of_log(&log(events), 0);
+        history.requests = vec![
+            request("POST", "/rest/execute", 3.5, json!({})),
+            write(5.5),
+            request("DELETE", "/rest/system/script/job/*5", 7.5, Value::Null),
+        ];
+        let row = json!({ "servers": "9.9.9.9" }).as_object().unwrap().clone();
+        history.truth.insert(("r1".into(), "/ip/dns".into()), vec![row]);
+        complaints(&history)
+    }
+
+    fn dead_man_is(status: DeadManStatus) -> Event {
+        let reference = (status == DeadManStatus::Armed).then(|| "*5".into());
+        let (job_id, device_id) = (job(), "r1".parse().unwrap());
+        DeadManSettled { job_id, device_id, status, reference, code: None, detail: String::new() }.into()
+    }
+
+    #[test]
+    fn disarming_has_an_end_of_its_own() {
+        assert_eq!(guarded(&[dead_man_is(DeadManStatus::Disarmed)]), [""; 0]);
+        assert_eq!(guarded(&[dead_man_is(DeadManStatus::Lapsed)]), [""; 0]);
+        complains(&guarded(&[]), "forgotten step");
+        complains(&guarded(&[dead_man_is(DeadManStatus::InDoubt)]), "forgotten step");
     }
 
     #[test]

@@ -242,6 +242,11 @@ impl House {
         self.control("POST", &format!("/boxes/{}/fault", self.box_of(n)), Some(fault));
     }
 
+    /// Lets go what the fault `hold` keeps waiting at a box.
+    pub fn release(&self, n: usize) {
+        self.control("POST", &format!("/boxes/{}/release", self.box_of(n)), None);
+    }
+
     /// Asks until the answer is there.
     pub fn until<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         let started = Instant::now();

@@ -46,16 +46,19 @@ fn an_interrupted_start_says_how_to_go_on_and_watching_goes_on() {
     let lone = Lone::new();
     lone.add(&routers, 0, "r1", "prod");
     let plan = lone.approved_plan("r1");
-    // The write takes a while, so that the interruption comes while the step is in hand.
-    routers.fault(0, &json!({ "fault": "latency", "ms": 1500, "method": "POST", "times": 1 }));
+    // The write waits, so that the interruption comes while the step is in hand.
+    routers.fault(0, &json!({ "fault": "hold", "method": "POST", "times": 1 }));
     let mut child = lone.command(None, &["--json", "plan", "start", &plan]).spawn().unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains("running") {
         assert!(talk.read_line(&mut said).unwrap() > 0, "ended before it ran: {said}");
     }
+    routers.until_held(0, "POST", "/rest/");
     let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(status.success());
+    // It hears of that before it hears of the write, whose answer and reading back are still to come.
+    routers.release(0);
     talk.read_to_string(&mut said).unwrap();
     let code = child.wait().unwrap().code();
     assert_eq!(code, Some(5), "{said}");
@@ -93,7 +96,7 @@ fn whoever_stops_watching_a_daemon_s_job_leaves_it_running_and_hears_so() {
     let lone = Lone::new();
     lone.add(&routers, 0, "r1", "prod");
     let plan = lone.approved_plan("r1");
-    routers.fault(0, &json!({ "fault": "latency", "ms": 4000, "method": "POST", "times": 1 }));
+    routers.fault(0, &json!({ "fault": "hold", "method": "POST", "times": 1 }));
     let _daemon = lone.serve();
     let job = json_of(&lone.run(&["--json", "plan", "start", &plan]))["job_id"].as_str().unwrap().to_owned();
     let mut child = lone.command(Some(&lone.admin), &["job", "watch", &job]).spawn().unwrap();
@@ -106,6 +109,7 @@ fn whoever_stops_watching_a_daemon_s_job_leaves_it_running_and_hears_so() {
     child.stderr.take().unwrap().read_to_string(&mut talk).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(5), "{said}{talk}");
     assert!(talk.contains("goes on in the running appliance") && talk.contains("job cancel"), "{talk}");
+    routers.release(0);
     let watched = lone.run(&["job", "watch", &job]);
     assert_eq!(watched.status.code(), Some(0), "{}", stderr(&watched));
 }

@@ -58,6 +58,28 @@ impl Routers {
         self.control("POST", &format!("/boxes/{}/fault", self.name(n)), Some(fault));
     }
 
+    /// Lets go what the fault `hold` keeps waiting at the n-th box.
+    pub fn release(&self, n: usize) {
+        self.control("POST", &format!("/boxes/{}/release", self.name(n)), None);
+    }
+
+    /// Waits until the n-th box has a request with this method, under this path, that has no answer yet.
+    pub fn until_held(&self, n: usize, method: &str, path: &str) {
+        let started = Instant::now();
+        loop {
+            let journal = self.control("GET", &format!("/boxes/{}/journal", self.name(n)), None);
+            let waits = |entry: &Value| {
+                let fits = entry["method"] == method && entry["path"].as_str().unwrap().starts_with(path);
+                fits && entry["status"] == 0
+            };
+            if journal.as_array().unwrap().iter().any(waits) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "no {method} {path} comes");
+            std::thread::yield_now();
+        }
+    }
+
     /// Requests of the n-th box that changed it.
     pub fn writes(&self, n: usize) -> usize {
         let journal = self.control("GET", &format!("/boxes/{}/journal", self.name(n)), None);

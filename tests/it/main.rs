@@ -32,6 +32,7 @@ mod reach;
 mod records;
 mod rollouts;
 mod rollouts_guided;
+mod rollouts_odd;
 mod schema;
 mod secrets;
 mod stdio;

@@ -7,11 +7,15 @@ use crate::{
     lone::{Lone, Routers},
 };
 
-const PLAN: &str = "config_plan_dns_ntp_rollout";
+pub const PLAN: &str = "config_plan_dns_ntp_rollout";
+/// Where name servers are read and set.
+pub const DNS: &str = "/rest/ip/dns";
 const APPLY: &str = "apply_firewall_plan";
+/// What every look at a router reads.
+const LOOK: &str = "/rest/system/resource";
 
 /// A rollout of a name server, approved by a person: the first device alone, then in batches.
-fn approved(house: &House, devices: &[usize], server: &str, more: &Value) -> Value {
+pub fn approved(house: &House, devices: &[usize], server: &str, more: &Value) -> Value {
     let ids: Vec<&str> = devices.iter().map(|n| house.device(*n)).collect();
     let mut params = json!({ "device_ids": ids, "dns_servers": [server], "batch_size": 1 });
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -22,17 +26,17 @@ fn approved(house: &House, devices: &[usize], server: &str, more: &Value) -> Val
 }
 
 /// Starts it without waiting for anything: the id of its job.
-fn started(house: &House, plan: &Value) -> String {
+pub fn started(house: &House, plan: &Value) -> String {
     let job = house.call(As::Admin, "plan_start", &json!({ "plan_id": plan["plan_id"] }));
     job["job_id"].as_str().unwrap().to_owned()
 }
 
-fn job(house: &House, id: &str) -> Value {
+pub fn job(house: &House, id: &str) -> Value {
     house.http(As::Agent, "GET", &format!("/api/admin/jobs/{id}"), None).body
 }
 
 /// The job once it rests.
-fn rested(house: &House, id: &str) -> Value {
+pub fn rested(house: &House, id: &str) -> Value {
     house.until("the job to rest", || {
         let job = job(house, id);
         let moves = ["pending", "running", "rolling_back"].iter().any(|word| job["status"] == *word);
@@ -40,12 +44,12 @@ fn rested(house: &House, id: &str) -> Value {
     })
 }
 
-fn servers(house: &House, n: usize) -> Value {
+pub fn servers(house: &House, n: usize) -> Value {
     house.truth(n, "/ip/dns")["servers"].clone()
 }
 
 /// Three looks at a router, after the one before its wave, show a busy processor.
-fn degrades(house: &House, n: usize) {
+pub fn degrades(house: &House, n: usize) {
     let mut resource = house.truth(n, "/system/resource");
     resource["cpu-load"] = json!("99");
     let look = |fault: Value| {
@@ -56,6 +60,11 @@ fn degrades(house: &House, n: usize) {
     };
     look(json!({ "fault": "latency", "ms": 0, "times": 1 }));
     look(json!({ "fault": "status", "status": 200, "body": resource.to_string(), "times": 3 }));
+}
+
+/// The next write of name servers waits until it is let go.
+pub fn held_write() -> Value {
+    json!({ "fault": "hold", "method": "POST", "path_prefix": "/rest/ip/dns", "times": 1 })
 }
 
 /// What a person could do, as commands without the job's id.
@@ -211,8 +220,7 @@ fn a_router_that_refuses_is_left_out_and_the_others_go_on() {
 fn cancelling_finishes_what_is_in_hand_and_begins_nothing_else() {
     let house = House::start(4);
     let plan = approved(&house, &[0, 1, 2, 3], "9.9.9.9", &json!({ "batch_size": 2 }));
-    let slow = json!({ "fault": "latency", "ms": 4000, "method": "POST", "path_prefix": "/rest/ip/dns", "times": 1 });
-    house.fault(1, &slow);
+    house.fault(1, &held_write());
     let id = started(&house, &plan);
     let begun = house.until("the second wave to be written", || {
         let job = job(&house, &id);
@@ -226,6 +234,7 @@ fn cancelling_finishes_what_is_in_hand_and_begins_nothing_else() {
     assert_eq!(house.mcp_call(As::Agent, "job_cancel", &wish).unwrap(), first, "twice is once");
     let asked = job(&house, &id);
     assert_eq!(asked["cancel"]["reason"], "the window is over", "{asked:#}");
+    house.release(1);
     let end = rested(&house, &id);
     assert_eq!(end["status"], "cancelled", "{end:#}");
     assert!(end["reason"].as_str().unwrap().ends_with("the window is over"), "{end:#}");
@@ -301,18 +310,12 @@ fn a_router_that_falls_silent_asks_a_person_and_is_left_as_it_is() {
 fn a_router_in_a_job_is_not_removed_and_with_another_key_it_is_another_router() {
     let house = House::start(2);
     let before = servers(&house, 0);
-    let plan = approved(&house, &[0, 1], "9.9.9.9", &json!({ "soak_seconds": 9 }));
+    let plan = approved(&house, &[0, 1], "9.9.9.9", &json!({}));
+    house.fault(0, &held_write());
     let id = started(&house, &plan);
-    let soaking = house.until("the soak", || {
-        let job = job(&house, &id);
-        (job["waits_for"]["what"] == "soak").then_some(job)
+    house.until("the first router to be written", || {
+        (job(&house, &id)["devices"][0]["status"] == "started").then_some(())
     });
-    assert_eq!(
-        (&soaking["wave"], &soaking["waves"][0]["status"]),
-        (&json!(1), &json!("soaking")),
-        "{soaking:#}"
-    );
-    assert!(soaking["waits_for"]["until"].is_string() && soaking["progress_percent"] == 50, "{soaking:#}");
     let device = house.device(1);
     let remove = json!({ "device_id": device, "reason": "sold" });
     assert_eq!(house.refused(As::Admin, "device_remove", &remove), "device_in_job");
@@ -320,6 +323,7 @@ fn a_router_in_a_job_is_not_removed_and_with_another_key_it_is_another_router() 
     let other = house.control("POST", &at, Some(&json!({})));
     let trust = json!({ "device_id": device, "trust": { "spki_sha256": other["spki_sha256_hex"] } });
     house.call(As::Admin, "device_trust", &trust);
+    house.release(0);
     let end = rested(&house, &id);
     assert_eq!(
         (&end["status"], &end["devices"][1]["reason"]),
@@ -339,8 +343,7 @@ fn five_rollouts_go_at_once_and_a_router_is_in_one_job() {
     let pairs: Vec<[usize; 2]> = (0..5).map(|at| [2 * at, 2 * at + 1]).collect();
     let plans: Vec<Value> = pairs.iter().map(|pair| approved(&house, pair, "9.9.9.9", &json!({}))).collect();
     let overlapping = approved(&house, &[1, 2], "1.1.1.1", &json!({}));
-    let slow = json!({ "fault": "latency", "ms": 5000, "method": "POST", "path_prefix": "/rest/ip/dns", "times": 1 });
-    pairs.iter().for_each(|[first, _]| house.fault(*first, &slow));
+    pairs.iter().for_each(|[first, _]| house.fault(*first, &held_write()));
     let jobs: Vec<String> = plans.iter().map(|plan| started(&house, plan)).collect();
     house.until("all five to write at once", || {
         let list = house.call(As::Admin, "job_list", &json!({ "open": true }));
@@ -350,6 +353,7 @@ fn five_rollouts_go_at_once_and_a_router_is_in_one_job() {
     let params = json!({ "plan_id": overlapping["plan_id"] });
     let refused = house.try_call(As::Admin, "plan_start", &params).unwrap_err();
     assert_eq!(refused["code"], "device_in_job", "{refused}");
+    pairs.iter().for_each(|[first, _]| house.release(*first));
     for (id, pair) in jobs.iter().zip(&pairs) {
         assert_eq!(rested(&house, id)["status"], "completed");
         assert!(pair.iter().all(|n| servers(&house, *n) == "9.9.9.9" && house.writes(*n) == 1), "{pair:?}");
@@ -411,28 +415,44 @@ fn a_rollout_killed_in_its_soak_and_in_its_pause_goes_on_where_it_was() {
             "device_ids=[\"r1\",\"r2\"]",
             "dns_servers=[\"9.9.9.9\"]",
             "batch_size=1",
-            "soak_seconds=6",
-            "pause_seconds_between_batches=5",
+            "soak_seconds=3",
+            "pause_seconds_between_batches=12",
         ],
     ));
     let (id, hash) = (plan["plan_id"].as_str().unwrap(), plan["plan_hash"].as_str().unwrap());
     let approver = lone.token("approver");
     let yes = lone.run_as(Some(&approver), &["plan", "approve", id, "--hash", hash]);
     assert!(yes.status.success(), "{}", stderr(&yes));
+    // The look before the wave passes.
+    routers.fault(0, &json!({ "fault": "hold", "method": "GET", "path_prefix": LOOK, "after": 1 }));
     let mut daemon = lone.serve();
     let job = json_of(&lone.run(&["--json", "plan", "start", id]))["job_id"].as_str().unwrap().to_owned();
-    for what in ["soak", "pause"] {
-        loop {
-            let shown = json_of(&lone.run(&["--json", "job", "show", &job]));
-            assert!(["pending", "running"].iter().any(|word| shown["status"] == *word), "{shown}");
-            if shown["waits_for"]["what"] == what {
-                break;
-            }
+    let shown = || {
+        let shown = json_of(&lone.run(&["--json", "job", "show", &job]));
+        assert!(["pending", "running"].iter().any(|word| shown["status"] == *word), "{shown}");
+        shown
+    };
+    // The first look of the soak waits, and with it whoever looks.
+    routers.until_held(0, "GET", LOOK);
+    let soaking = shown();
+    assert_eq!(
+        (&soaking["waves"][0]["status"], &soaking["progress_percent"]),
+        (&json!("soaking"), &json!(50))
+    );
+    // No goodbye: dropping it kills it at once.
+    drop(daemon);
+    routers.release(0);
+    daemon = lone.serve();
+    loop {
+        let shown = shown();
+        let now = shown["waits_for"]["what"].clone();
+        assert!(now.is_null() || shown["waits_for"]["until"].is_string() || now == "turn", "{shown}");
+        if now == "pause" {
+            break;
         }
-        // No goodbye: dropping it kills it at once.
-        drop(daemon);
-        daemon = lone.serve();
     }
+    drop(daemon);
+    let _daemon = lone.serve();
     let watched = lone.run(&["--json", "job", "watch", &job]);
     assert_eq!(watched.status.code(), Some(0), "{}{}", stdout(&watched), stderr(&watched));
     let last: Value = serde_json::from_str(stdout(&watched).lines().last().unwrap()).unwrap();

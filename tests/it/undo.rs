@@ -167,12 +167,13 @@ fn what_runs_waits_or_was_changed_since_is_not_rolled_back() {
     let back = json!({ "plan_id": added["plan_id"], "reason": "no" });
     assert_eq!(house.refused(As::Agent, "config_rollback_plan", &back), "conflict", "it waits for approval");
     approve(&house, &added);
-    // The second router takes its time over the write; the job runs meanwhile.
-    house.fault(1, &json!({ "fault": "latency", "ms": 10_000, "method": "PUT", "times": 1 }));
+    // The second router keeps its write waiting; the job runs meanwhile.
+    house.fault(1, &json!({ "fault": "hold", "method": "PUT", "times": 1 }));
     let started = house.call(As::Admin, "plan_start", &json!({ "plan_id": added["plan_id"] }));
     let running = house.try_call(As::Agent, "config_rollback_plan", &back).unwrap_err();
     assert_eq!(running["code"], "conflict", "{running}");
     assert_eq!(running["details"]["job_id"], started["job_id"], "it says which job: {running}");
+    house.release(1);
     rests(&house, &started["job_id"], "completed");
 
     let writes: Vec<usize> = (0..3).map(|n| house.writes(n)).collect();

@@ -44,7 +44,7 @@ enum Chore {
         /// Kills of the real binary.
         #[arg(long, default_value_t = 300)]
         kills: u32,
-        /// Random changes, of a store and of an export each.
+        /// Random changes, of a store and of an export each, and ten times as many of evidence.
         #[arg(long, default_value_t = 1000)]
         mutations: u32,
         /// Forged approvals.
@@ -104,6 +104,12 @@ fn main() -> ExitCode {
                     .env("APPLIANCE_TAMPER", mutations.to_string())
                     .done()
             }),
+            Section::new("falsified evidence", move || {
+                run::long(&["-p", "appliance", "--lib", "nothing_that_says_something_else_is_taken"])
+                    .env("APPLIANCE_MUTATIONS", (10 * mutations).to_string())
+                    .env("PROPTEST_RNG_SEED", run::new_seed())
+                    .done()
+            }),
             Section::new("forged approvals", move || {
                 run::long(&["-p", "appliance", "--lib", "--test", "it", "no_forged_"])
                     .env("APPLIANCE_MUTATIONS", forgeries.to_string())
@@ -123,6 +129,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { seconds } => sections(&[Section::new("fuzzing", move || {
             run::long(&["-p", "appliance", "--lib", "--test", "it", "fuzz_"])
                 .env("APPLIANCE_FUZZ_SECONDS", seconds.to_string())
+                .env("PROPTEST_RNG_SEED", run::new_seed())
                 .done()
         })]),
         Chore::Clients => sections(&[Section::new("clients", clients::run)]),

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     process::Command,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// One feature set for everything that is built for tests and demo, so that it is built once.
@@ -103,6 +103,15 @@ pub(crate) fn cargo(args: &[&str]) -> Run {
 /// Is nextest there?
 fn has_nextest() -> bool {
     cargo(&["nextest", "--version"]).0.output().is_ok_and(|output| output.status.success())
+}
+
+/// The number that decides all dice of property tests: `SEED`, else a new one each time.
+pub(crate) fn new_seed() -> String {
+    let asked = std::env::var("SEED").ok();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = asked.unwrap_or_else(|| now.as_secs().to_string());
+    println!("PROPTEST_RNG_SEED={seed}");
+    seed
 }
 
 /// Runs tests that take long on purpose, and shows what they print.

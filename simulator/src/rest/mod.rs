@@ -116,8 +116,11 @@ async fn meet_faults(
     request: &Request,
     user: Option<(String, String)>,
 ) -> (Reply, bool) {
+    let mut gate = device.faults.gate();
     let fault = device.faults.meet(&request.method, &request.path);
     match &fault {
+        // Ends early only with the box.
+        Some(Fault::Hold) => drop(gate.changed().await),
         Some(Fault::Latency(time)) => device.clock.sleep(*time).await,
         Some(Fault::Stall) => return (Reply::gone(Manner::Never), false),
         Some(Fault::ResetConnection | Fault::DropBeforeApply) => return (Reply::gone(Manner::Reset), false),

@@ -57,6 +57,45 @@ async fn every_fault_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_waits_for_its_release_and_nothing_else() {
+    let (fleet, client) = one(Profile::Ccr7_24).await;
+    let router = fleet.routers()[0].clone();
+    let dns = "/rest/ip/dns";
+    router.inject(Fault::Hold.on("POST", dns));
+    router.inject(Fault::Html.on("GET", "/rest/system/identity"));
+    let held = |server: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.post("/rest/ip/dns/set", json!({"servers": server})).await.status })
+    };
+    let first = held("9.9.9.9");
+    let waits = |count: usize| {
+        let arrived = router.journal().iter().filter(|entry| entry.method == "POST").count();
+        arrived == count
+    };
+    while !waits(1) {
+        tokio::task::yield_now().await;
+    }
+    // Others pass, and a minute of the router's does not let it go.
+    assert_ne!(client.get(dns).await.json()["servers"], "9.9.9.9");
+    client.post("/rest/execute", json!({"script": ":delay 60s", "as-string": ""})).await;
+    assert!(!first.is_finished());
+    router.release();
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(router.read("/ip/dns")[0]["servers"], "9.9.9.9");
+    assert!(client.get("/rest/system/identity").await.text().starts_with("<html>"), "other faults stay");
+    assert_eq!(held("1.1.1.1").await.unwrap(), 200, "nothing more is held");
+    // The end of all faults is a release as well.
+    router.inject(Fault::Hold.on("POST", dns).times(1));
+    let second = held("8.8.8.8");
+    while !waits(4) {
+        tokio::task::yield_now().await;
+    }
+    router.clear_faults();
+    assert_eq!(second.await.unwrap(), 200);
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reboot_loses_what_is_volatile_and_dazes() {
     let spec = vec![BoxSpec::new("box", Profile::Ccr7_24).plain()];
     let options = FleetOptions { clock_scale: 3.0, ..FleetOptions::default() };

@@ -1,6 +1,6 @@
 //! Evidence falsified at random: nothing that says something else is taken.
 //!
-//! 300 falsifications, or as many as `EVIDENCE_MUTATIONS` says.
+//! 300 falsifications, or as many as `APPLIANCE_MUTATIONS` says; `PROPTEST_RNG_SEED` says which.
 
 use std::cell::Cell;
 
@@ -238,7 +238,7 @@ fn rechecked(text: &str) -> String {
 }
 
 fn mutations() -> u32 {
-    std::env::var("EVIDENCE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
+    std::env::var("APPLIANCE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
 #[test]
@@ -250,6 +250,7 @@ fn nothing_that_says_something_else_is_taken() {
         let _: Vec<Item> = serde_json::from_value(good["events"].clone()).unwrap();
     }
     let config = Config { cases: mutations(), failure_persistence: None, ..Config::default() };
+    let seed = config.rng_seed;
     let (refused, same) = (Cell::new(0u32), Cell::new(0u32));
     let strategy = (0..stock.all.len(), any_lie(), any::<bool>());
     let mut runner = TestRunner::new(config);
@@ -268,7 +269,7 @@ fn nothing_that_says_something_else_is_taken() {
         Ok(())
     });
     let (refused, same) = (refused.get(), same.get());
-    eprintln!("{refused} falsifications refused, {same} that say the same taken");
+    eprintln!("PROPTEST_RNG_SEED={seed}: {refused} falsifications refused, {same} that say the same taken");
     outcome.unwrap();
     assert!(refused >= 9 * same, "the lies are lies");
 }

@@ -71,8 +71,9 @@ fn running(stage: &Stage) -> Value {
         "device_ids": [stage.house.device(n)], "chain": "forward", "action": "drop", "protocol": "gre",
     });
     let plan = stage.approved("plan_add_firewall_rule", &rule);
-    let slow = json!({ "fault": "latency", "ms": 5000, "method": "PUT", "path_prefix": "/rest/ip/firewall", "times": 1 });
-    stage.house.fault(n, &slow);
+    // Nobody lets it go: it runs as long as the table is read.
+    let held = json!({ "fault": "hold", "method": "PUT", "path_prefix": "/rest/ip/firewall", "times": 1 });
+    stage.house.fault(n, &held);
     let job = stage.house.call(As::Admin, "plan_start", &json!({ "plan_id": plan["plan_id"] }));
     json!({ "job_id": job["job_id"], "reason": "the window is over" })
 }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use events::{
@@ -52,8 +52,11 @@ pub struct Routers {
 impl Routers {
     /// Asks or steers one box.
     pub fn of(&self, n: usize, method: &str, what: &str, body: Option<&Value>) -> Value {
-        let name = self.said["boxes"][n]["name"].as_str().unwrap();
-        self.control(method, &format!("/boxes/{name}/{what}"), body)
+        self.control(method, &format!("/boxes/{}/{what}", self.name(n)), body)
+    }
+
+    pub fn name(&self, n: usize) -> &str {
+        self.said["boxes"][n]["name"].as_str().unwrap()
     }
 
     pub fn start(count: usize) -> Self {
@@ -70,7 +73,8 @@ impl Routers {
         Self { said: serde_json::from_str(&line).unwrap(), child }
     }
 
-    fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    /// Asks or steers all boxes.
+    pub fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let control = self.said["control"].as_str().unwrap();
         let body = body.map(Value::to_string);
         let reply = request(&format!("http://{control}"), method, path, None, body.as_deref());
@@ -142,7 +146,8 @@ impl Daemon {
         let started = Instant::now();
         while !self.is_dead() && !so(self) {
             assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
-            std::thread::yield_now();
+            // Who asks all the time takes the processor from those who work.
+            std::thread::park_timeout(Duration::from_millis(5));
         }
     }
 
@@ -240,7 +245,8 @@ impl Template {
         for n in 0..2 * sites {
             let environment = if n % 2 == 0 { "lab" } else { "prod" };
             let allow = ["advanced_writes", "professional_workflows", "firewall_writes"];
-            add_router(&daemon, &routers, n, &format!("r{n}"), environment, &allow);
+            let login = ("appliance-rw", "rw-secret");
+            add_router(&daemon, &routers, n, &format!("r{n}"), environment, &allow, login);
             // A chain that may drop our own connection, for those who jump into it.
             let mine = json!({
                 "menu": RULES, "props": { "chain": "mine", "action": "drop", "in-interface": "ether5" },
@@ -278,6 +284,7 @@ pub fn add_router(
     device_id: &str,
     environment: &str,
     allow: &[&str],
+    (username, password): (&str, &str),
 ) {
     let at = &routers.said["boxes"][n];
     let (ip, port) = at["address"].as_str().unwrap().rsplit_once(':').unwrap();
@@ -287,7 +294,7 @@ pub fn add_router(
             "device_id": device_id, "management_ip": ip, "management_port": port.parse::<u16>().unwrap(),
             "environment": environment, "allow": allow,
             "trust": { "spki_sha256": at["spki_sha256_hex"] },
-            "username": "appliance-rw", "password": "rw-secret",
+            "username": username, "password": password,
         }),
     );
     assert_eq!(added.status, 200, "{}", added.text);
@@ -318,8 +325,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 pub fn envelopes(state: &Path) -> Vec<Envelope> {
+    scan(state, 1)
+}
+
+/// The log from a place on.
+pub fn scan(state: &Path, from: u64) -> Vec<Envelope> {
     let mut all = Vec::new();
-    audit::scan(&Source::Store(state.join("events/appliance.redb")), Seq(1), None, &mut |envelope| {
+    audit::scan(&Source::Store(state.join("events/appliance.redb")), Seq(from), None, &mut |envelope| {
         all.push(envelope);
         ControlFlow::Continue(())
     })
@@ -576,6 +588,12 @@ impl Site<'_> {
         }
         if !scenario.may_fail && jobs.iter().any(|job| *job != JobStatus::Completed) {
             seen.complaints.push(format!("a job did not end well: {jobs:?}"));
+        }
+        for menu in ["/system/scheduler", "/system/script/job"] {
+            let left = self.control("GET", &format!("menu?path={menu}"), None);
+            if left != json!([]) {
+                seen.complaints.push(format!("left timer: the router keeps {left}"));
+            }
         }
         let verdict = audit::verify(
             &Source::Store(dir.join("events/appliance.redb")),

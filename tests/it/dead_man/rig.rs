@@ -5,7 +5,7 @@ use std::{
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -15,8 +15,16 @@ use crate::{
     lone::{Lone, Routers},
 };
 
-/// When routers undo by themselves.
-pub const DEADLINE_S: u64 = 3;
+/// When routers undo by themselves: soon in `cargo xtask trials`, which measures; else with room for a busy machine.
+pub fn deadline_s() -> u64 {
+    if measures() { 3 } else { 10 }
+}
+
+/// True in `cargo xtask trials`.
+pub fn measures() -> bool {
+    std::env::var_os("APPLIANCE_TRIALS").is_some()
+}
+
 const RULES: &str = "/ip/firewall/filter";
 /// What the rule of a trial says, so that it is known again.
 const MARK: &str = "trial";
@@ -28,6 +36,8 @@ pub struct Seen {
     pub written: Option<Instant>,
     /// Gone again.
     pub restored: Option<Instant>,
+    /// The same, in microseconds since 1970.
+    pub restored_at: i64,
 }
 
 pub struct Rig {
@@ -38,6 +48,8 @@ pub struct Rig {
     count: usize,
     /// A plan of each router that a person approved.
     plans: Vec<Value>,
+    /// The last request of the routers before those plans were made, in their order.
+    order: u64,
 }
 
 struct Daemon {
@@ -59,7 +71,7 @@ impl Daemon {
             .arg(lone.dir())
             .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "error"])
             .env("APPLIANCE__ROUTERS__ALLOW_LOOPBACK", "true")
-            .env("APPLIANCE__ROLLOUTS__DEAD_MAN_SECONDS", DEADLINE_S.to_string())
+            .env("APPLIANCE__ROLLOUTS__DEAD_MAN_SECONDS", deadline_s().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -99,8 +111,15 @@ impl Rig {
     pub fn start(count: usize) -> Self {
         let (routers, lone) = (Routers::start(count), Lone::new());
         let daemon = Daemon::start(&lone);
-        let mut rig =
-            Self { routers, lone, approver: String::new(), daemon: Some(daemon), count, plans: Vec::new() };
+        let mut rig = Self {
+            routers,
+            lone,
+            approver: String::new(),
+            daemon: Some(daemon),
+            count,
+            plans: Vec::new(),
+            order: 0,
+        };
         for n in 0..count {
             let (ip, port) = rig.routers.address(n);
             // The usual user that writes lacks the policy `policy`.
@@ -164,6 +183,9 @@ impl Rig {
 
     /// A risky plan for each router, approved.
     pub fn plan_all(&mut self) {
+        let orders =
+            (0..self.count).flat_map(|n| self.journal(n)).map(|entry| entry["order"].as_u64().unwrap());
+        self.order = orders.max().unwrap_or(0);
         self.plans = (0..self.count)
             .map(|n| {
                 let first = self.rules(n)[0][".id"].clone();
@@ -209,11 +231,14 @@ impl Rig {
             for (n, one) in seen.iter_mut().enumerate() {
                 match (self.is_written(n), one.written, one.restored) {
                     (true, None, _) => one.written = Some(Instant::now()),
-                    (false, Some(_), None) => one.restored = Some(Instant::now()),
+                    (false, Some(_), None) => {
+                        (one.restored, one.restored_at) = (Some(Instant::now()), now());
+                    }
                     _ => {}
                 }
             }
-            std::thread::yield_now();
+            // Who asks all the time takes the processor from those who work.
+            std::thread::park_timeout(Duration::from_millis(5));
         }
     }
 
@@ -272,9 +297,27 @@ impl Rig {
             .map(|menu| self.on_box(n, "GET", &format!("menu?path={menu}"), None).as_array().unwrap().len())
     }
 
-    /// A router is armed by the means that it allows.
-    pub fn is_armed_as_it_may(&self, n: usize) -> bool {
-        self.timers(n) == if self.by_scheduler(n) { [1, 0] } else { [0, 1] }
+    fn journal(&self, n: usize) -> Vec<Value> {
+        self.on_box(n, "GET", "journal", None).as_array().unwrap().clone()
+    }
+
+    /// When this round's timer was set on a router, by the means that it allows, in microseconds since 1970: the last one
+    /// before the rule was written.
+    pub fn armed_at(&self, n: usize) -> Option<i64> {
+        let arm = if self.by_scheduler(n) { "/rest/system/scheduler" } else { "/rest/execute" };
+        let journal = self.journal(n);
+        let mine = journal.iter().filter(|entry| entry["order"].as_u64().unwrap() > self.order);
+        let before_the_write = mine.take_while(|entry| {
+            let is_rule = entry["path"].as_str().unwrap().starts_with("/rest/ip/firewall/filter");
+            !(entry["method"] == "PUT" && is_rule && entry["changed"] == true)
+        });
+        let arms = before_the_write.filter(|entry| entry["path"] == arm && entry["changed"] == true);
+        arms.last().map(|entry| entry["unix_us"].as_i64().unwrap())
+    }
+
+    /// The rule stands although nothing is there to undo it: asked in this order, no timer has run in between.
+    pub fn is_unguarded(&self, n: usize) -> bool {
+        self.timers(n) == [0, 0] && self.is_written(n)
     }
 
     /// Nothing goes wrong: the undo is disarmed, and nothing fires later.
@@ -284,7 +327,7 @@ impl Rig {
         self.settled();
         let disarmed = Instant::now();
         // One look after the last moment at which a timer could fire.
-        while disarmed.elapsed() < Duration::from_secs(DEADLINE_S + 1) {
+        while disarmed.elapsed() < Duration::from_secs(deadline_s() + 1) {
             std::thread::park_timeout(Duration::from_secs(1));
         }
         for n in 0..self.count {
@@ -294,4 +337,9 @@ impl Rig {
         }
         self.clean();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "compared with when routers say that they saw something")]
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }

@@ -13,7 +13,7 @@ use proptest::{
     option,
     prelude::*,
     sample::select,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+    test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
 
@@ -218,7 +218,9 @@ fn any_text() -> impl Strategy<Value = String> {
 fn the_console_reads_back_exactly_what_was_quoted() {
     let house = House::start(1);
     let wire = Wire::of(&house, 0);
-    let mut runner = TestRunner::new(Config { cases: 8, failure_persistence: None, ..Config::default() });
+    let config = Config { cases: 8, failure_persistence: None, ..Config::default() };
+    println!("PROPTEST_RNG_SEED={}", config.rng_seed);
+    let mut runner = TestRunner::new(config);
     let list = "/ip/firewall/address-list";
     runner
         .run(&vec(any_text(), 1..100), |texts| {
@@ -328,10 +330,9 @@ fn planned(rows: &[Row], changes: &[Change]) -> Vec<Operation> {
 fn any_part_of_any_changes_of_a_table_is_undone_by_the_router() {
     let house = House::start(1);
     let wire = Wire::of(&house, 0);
-    // The same cases every time: a pipeline is no place for a find.
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner =
-        TestRunner::new_with_rng(Config { cases: 48, failure_persistence: None, ..Config::default() }, rng);
+    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+    println!("PROPTEST_RNG_SEED={}", config.rng_seed);
+    let mut runner = TestRunner::new(config);
     let strategy = (vec(any_rule(), 0..4), vec(any_change(), 1..5), any::<prop::sample::Index>(), 1usize..=2);
     let scripts = std::cell::Cell::new(0);
     runner
