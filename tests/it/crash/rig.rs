@@ -147,7 +147,7 @@ impl Daemon {
         while !self.is_dead() && !so(self) {
             assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
             // Who asks all the time takes the processor from those who work.
-            std::thread::park_timeout(Duration::from_millis(5));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 
