@@ -3,13 +3,14 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Barrier,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
-    house::{stderr, terminate},
-    lone::Lone,
+    house::{json_of, stderr, terminate},
+    lone::{Lone, Routers},
 };
 
 /// An MCP client on the binary's standard input and output.
@@ -53,11 +54,25 @@ impl Client {
     }
 
     fn call(&mut self, tool: &str, arguments: &Value) -> Value {
-        let answer = self.ask("tools/call", &json!({ "name": tool, "arguments": arguments }));
-        if answer["error"].is_object() {
-            return answer["error"]["data"].clone();
+        told(&self.ask("tools/call", &json!({ "name": tool, "arguments": arguments })))
+    }
+
+    /// The same; nothing when the other side goes away before it answers.
+    fn try_call(&mut self, tool: &str, arguments: &Value) -> Option<Value> {
+        self.id += 1;
+        let params = json!({ "name": tool, "arguments": arguments });
+        let message = json!({ "jsonrpc": "2.0", "id": self.id, "method": "tools/call", "params": params });
+        writeln!(self.send.as_mut().unwrap(), "{message}").ok()?;
+        loop {
+            let mut line = String::new();
+            if self.read.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            if answer["id"] == self.id {
+                return Some(told(&answer));
+            }
         }
-        answer["result"]["structuredContent"].clone()
     }
 
     fn tools(&mut self) -> String {
@@ -69,6 +84,14 @@ impl Client {
         drop(self.send.take());
         self.child.wait().unwrap().code()
     }
+}
+
+/// A tool's answer, or its failure's object.
+fn told(answer: &Value) -> Value {
+    if answer["error"].is_object() {
+        return answer["error"]["data"].clone();
+    }
+    answer["result"]["structuredContent"].clone()
 }
 
 /// What a principal may do over standard input, whoever carries it.
@@ -241,7 +264,7 @@ fn clients_of_older_protocols_know_a_number_for_what_is_not_there() {
 
 #[test]
 fn a_rollout_needs_an_appliance_that_outlives_its_client() {
-    let routers = crate::lone::Routers::start(2);
+    let routers = Routers::start(2);
     let lone = Lone::new();
     for (n, id) in ["r1", "r2"].into_iter().enumerate() {
         lone.add(&routers, n, id, "lab");
@@ -274,4 +297,90 @@ fn a_rollout_needs_an_appliance_that_outlives_its_client() {
     let started = client.call("config_apply_dns_ntp_rollout", &apply);
     assert!(started["job_id"].is_string(), "{started}");
     assert_eq!(client.end(), Some(0));
+}
+
+/// A plan for two routers, approved by a person: its id, and what applies it.
+fn approved(lone: &Lone, approver: &str, devices: &[String]) -> (String, Value) {
+    let mut client = Client::start(lone.command(None, &["stdio"]));
+    let params = json!({ "device_ids": devices, "dns_servers": ["9.9.9.9"], "soak_seconds": 0,
+                         "pause_seconds_between_batches": 0 });
+    let plan = client.call("config_plan_dns_ntp_rollout", &params);
+    assert_eq!(client.end(), Some(0));
+    let id = plan["plan_id"].as_str().unwrap_or_else(|| panic!("{plan}")).to_owned();
+    let hash = plan["plan_hash"].as_str().unwrap();
+    let yes = lone.run_as(Some(approver), &["plan", "approve", &id, "--hash", hash]);
+    assert!(yes.status.success(), "{}", stderr(&yes));
+    let apply = json!({ "plan_id": id, "approval_token": plan["approval_token"] });
+    (id, apply)
+}
+
+#[test]
+fn an_apply_while_the_appliance_stops_is_whole_or_not_at_all() {
+    const APPLY: &str = "config_apply_dns_ntp_rollout";
+    let routers = Routers::start(8);
+    let lone = Lone::new();
+    let approver = lone.token("approver");
+    let (mut started, mut refused) = (0, 0);
+    for round in 0..4 {
+        let pair = [2 * round, 2 * round + 1];
+        let devices = pair.map(|n| format!("r{n}"));
+        for (n, id) in pair.into_iter().zip(&devices) {
+            lone.add(&routers, n, id, "lab");
+            let allowed = lone.run(&["device", "edit", id, "--allow", "professional_workflows"]);
+            assert!(allowed.status.success(), "{}", stderr(&allowed));
+        }
+        let (plan, apply) = approved(&lone, &approver, &devices);
+        let mut daemon = lone.serve();
+        let mut clients: Vec<Client> =
+            (0..4).map(|_| Client::start(lone.command(None, &["stdio"]))).collect();
+        // Once it is told, once it is too late, and then whoever is quicker.
+        let mut answers: Vec<Option<Value>> = Vec::new();
+        if round == 0 {
+            answers.push(clients[0].try_call(APPLY, &apply));
+        }
+        if round == 1 {
+            terminate(&daemon.0);
+            assert!(daemon.0.wait().unwrap().success(), "it stops in order");
+        }
+        let line = Barrier::new(clients.len() + 1);
+        let call = |client: &mut Client| {
+            line.wait();
+            client.try_call(APPLY, &apply)
+        };
+        let call = &call;
+        let more: Vec<Option<Value>> = std::thread::scope(|scope| {
+            let all: Vec<_> = clients.iter_mut().map(|client| scope.spawn(move || call(client))).collect();
+            line.wait();
+            if round != 1 {
+                terminate(&daemon.0);
+            }
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        answers.extend(more);
+        if round != 1 {
+            assert!(daemon.0.wait().unwrap().success(), "it stops in order");
+        }
+        clients.into_iter().for_each(|client| drop(client.end()));
+        let jobs: Vec<&Value> = answers.iter().flatten().map(|answer| &answer["job_id"]).collect();
+        let jobs: Vec<&Value> = jobs.into_iter().filter(|job| job.is_string()).collect();
+        assert!(jobs.len() <= 1, "an approval is used once: {answers:?}");
+        (started, refused) = (started + jobs.len(), refused + usize::from(jobs.is_empty()));
+        let shown = json_of(&lone.run(&["--json", "plan", "show", &plan]));
+        if let Some(job) = jobs.first() {
+            assert_eq!(&&shown["job_id"], job, "what was acknowledged is there: {shown}");
+        }
+        let end = match shown["job_id"].as_str() {
+            Some(job) => lone.run(&["--json", "job", "watch", job]),
+            None => {
+                assert_eq!(shown["status"], "approved", "a refused start consumes nothing: {shown}");
+                lone.run(&["--json", "plan", "start", &plan])
+            }
+        };
+        assert_eq!(end.status.code(), Some(0), "{}", stderr(&end));
+        for n in pair {
+            assert_eq!(routers.truth(n, "/ip/dns")["servers"], "9.9.9.9");
+            assert_eq!(routers.writes(n), 1, "written once");
+        }
+    }
+    assert!(started > 0 && refused > 0, "{started} started, {refused} refused");
 }
