@@ -30,7 +30,7 @@ pub(super) const DEVICES_AT_ONCE_MAX: usize = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers of routers may be this late.
-const LATE: Duration = Duration::from_secs(10);
+pub(super) const LATE: Duration = Duration::from_secs(10);
 
 /// What a piece of work is about. One at a time each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +155,9 @@ impl Runner {
         self.wakes().insert(job_id, Arc::clone(&wake));
         self.drive_woken(job_id, &wake).await;
         self.wakes().remove(&job_id);
+        if self.desk.job(job_id).is_none_or(|(job, _)| job.status.is_over()) {
+            self.forget_overdue(job_id);
+        }
     }
 
     async fn drive_woken(&self, job_id: JobId, wake: &Notify) {
@@ -211,7 +214,7 @@ impl Runner {
             // One that stands already waits for a person.
             let goes = matches!(job.status, JobStatus::Pending | JobStatus::Running | JobStatus::RollingBack);
             if busy.is_empty() && goes && memory.is_stuck() && memory.rests_until(&About::Job).is_none() {
-                let went = self.say_stuck(&job).await;
+                let went = self.say_stuck(&job, &memory).await;
                 memory.note(About::Job, went);
                 continue;
             }
@@ -275,7 +278,7 @@ impl Runner {
             Need::Arm(device_id) => self.arm(job, plan, &device_id).await,
             Need::Disarm(device_id) => self.disarm(job, plan, &device_id).await,
             Need::SettleDeadMan(device_id) => self.settle_dead_man(job, plan, &device_id).await,
-            Need::Lapse(device_id) => self.lapse(job, &device_id).await,
+            Need::Lapse(device_id) => self.lapse(job, plan, &device_id).await,
             Need::Sample { wave, sample } => self.sample(job, plan, wave, sample).await,
             Need::Judge(wave) => {
                 events::crash::point("gate.before_judge");
@@ -300,14 +303,19 @@ impl Runner {
     }
 
     /// A router could not be read for some time: people are asked. Reading goes on.
-    async fn say_stuck(&self, job: &JobState) -> Result<Went, Failure> {
-        let reason = if job.is_unsettled() {
-            "a router cannot be read, so what became of a write is not known"
+    async fn say_stuck(&self, job: &JobState, memory: &Memory) -> Result<Went, Failure> {
+        let reason = if let Some(device_id) = self.overdue_of(job.job_id, &memory.devices_away()) {
+            format!(
+                "the time of {device_id} is over and its timed undo is still on the router: remove it there"
+            )
+        } else if job.is_unsettled() {
+            "a router cannot be read, so what became of a write is not known".to_owned()
         } else {
             "a router cannot be read, is another box now, or keeps its timed undo, so its change is not undone or \
              confirmed yet"
+                .to_owned()
         };
-        let (job_id, status, reason) = (job.job_id, JobStatus::Stuck, reason.to_owned());
+        let (job_id, status) = (job.job_id, JobStatus::Stuck);
         events::crash::point("settle.before_stuck");
         self.submit(Command::SetJobStatus { job_id, status, reason }).await?;
         events::crash::point("settle.after_stuck");

@@ -4,6 +4,8 @@
 //! same code as progress. It is the only room that holds the [`Writer`] port.
 
 mod dead_man;
+#[cfg(test)]
+mod dead_man_tests;
 mod desk;
 mod drive;
 mod effect;
@@ -21,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use events::{event::Event, ids::JobId};
+use events::{
+    event::Event,
+    ids::{DeviceId, JobId},
+};
 use tokio::{
     sync::{Notify, Semaphore, broadcast::error::RecvError},
     task::JoinSet,
@@ -36,6 +41,8 @@ use crate::{
 };
 
 pub use desk::Desk;
+
+use dead_man::Overdue;
 
 /// Looked at this often even when nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -52,6 +59,8 @@ pub struct Runner {
     writer: Arc<dyn Writer>,
     /// Called when somebody else decided something about a job.
     wakes: Arc<Mutex<BTreeMap<JobId, Arc<Notify>>>>,
+    /// Timed undos that are still on their router although their time is over.
+    overdue: Arc<Mutex<BTreeMap<(JobId, DeviceId), Overdue>>>,
     turns: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -66,7 +75,7 @@ impl Runner {
         stop: CancellationToken,
     ) -> Self {
         let turns = Arc::new(Semaphore::new(DEVICES_IN_ALL_MAX));
-        Self { desk, reader, writer, wakes: Arc::default(), turns, stop }
+        Self { desk, reader, writer, wakes: Arc::default(), overdue: Arc::default(), turns, stop }
     }
 
     /// Runs until stopped. Stops between steps: a step that was begun is finished first.

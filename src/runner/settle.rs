@@ -65,7 +65,7 @@ impl Runner {
         if !self.is_that_box(plan, device_id) {
             return Ok(Went::Unread);
         }
-        if let Some(went) = self.waits_still(job, plan, device_id).await {
+        if let Some(went) = self.waits_still(job, plan, device_id).await? {
             return Ok(went);
         }
         match self.look(device_id, operation).await {
@@ -83,7 +83,7 @@ impl Runner {
     ) -> Result<Went, Failure> {
         let (step, operation) = step_of(job, plan, step_id)?;
         let that_box = self.is_that_box(plan, &step.layout.device_id);
-        if let Some(went) = self.waits_still(job, plan, &step.layout.device_id).await {
+        if let Some(went) = self.waits_still(job, plan, &step.layout.device_id).await? {
             return Ok(went);
         }
         events::crash::point("settle.before_read");

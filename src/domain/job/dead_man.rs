@@ -48,7 +48,7 @@ pub struct DeadManState {
     pub seen_at: Moment,
     /// Our word for its failure.
     pub code: Option<String>,
-    /// RouterOS's words. Untrusted.
+    /// What its row says besides its id, or RouterOS's words for its failure. Untrusted.
     pub detail: String,
 }
 
@@ -78,6 +78,7 @@ impl DeadManState {
         (self.attempts, self.tries) = (event.attempt, self.tries + 1);
         (self.started_at, self.seen_at) = (at, at);
         self.reference = None;
+        self.detail.clear();
     }
 
     pub(super) fn settled(&mut self, event: &DeadManSettled, at: Moment) {
@@ -97,7 +98,10 @@ impl DeadManState {
             self.reference.clone_from(&event.reference);
         }
         self.code.clone_from(&event.code);
-        self.detail.clone_from(&event.detail);
+        // What its row said is kept with its id.
+        if !event.detail.is_empty() || self.reference.is_none() {
+            self.detail.clone_from(&event.detail);
+        }
     }
 
     /// True when it may run on the router.
@@ -169,7 +173,9 @@ pub fn begin(
     let man = job.dead_men.get(device_id);
     let no = |why: &str| Err(Refusal::new(Code::Conflict, format!("the timed undo of `{device_id}` {why}")));
     let attempt = if disarm {
-        let Some(man) = man.filter(|man| man.status == DeadManStatus::Armed) else {
+        // One that is still there after its time guards nothing any more.
+        let over = man.is_some_and(|man| man.status == DeadManStatus::Lapsed && man.reference.is_some());
+        let Some(man) = man.filter(|man| over || man.status == DeadManStatus::Armed) else {
             return no("is not armed");
         };
         let unsettled = job.steps_of(device_id).any(super::StepState::is_unsettled);
@@ -181,7 +187,10 @@ pub fn begin(
                         wave.judged.as_ref().is_some_and(|judged| judged.passed || judged.accepted)
                     })
             });
-        if unsettled || !wanted || job.status.is_over() {
+        if job.status.is_over() || job.skipped.contains(device_id) {
+            return no("is left as it is");
+        }
+        if !over && (unsettled || !wanted) {
             return no("is kept until the gate of its wave has passed");
         }
         man.disarms + 1
@@ -218,6 +227,8 @@ pub fn settle(state: &State, settled: DeadManSettled, at: Moment) -> Result<Vec<
         (Arming, Armed | NotArmed | InDoubt) | (InDoubt, Armed | NotArmed) => true,
         (Disarming, Disarmed | Armed) => true,
         (Armed | InDoubt | Disarming, Lapsed) => over,
+        // Seen under another id; or still there after its time, and never seen before.
+        (Armed | Lapsed, Armed) => settled.reference.is_some() && settled.reference != man.reference,
         _ => false,
     };
     if !legal {

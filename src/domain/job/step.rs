@@ -60,11 +60,14 @@ pub(super) fn unread_before(job: &JobState, step: &StepState) -> bool {
     unread && !job.has_begun(device_id)
 }
 
-/// True when what happened to other devices keeps this one from being written to: a failure, or a write in doubt.
+/// True when what happened to other devices keeps this one from being written to: a failure, or a write in doubt or with
+/// another outcome than was wanted.
 fn stops_others(job: &JobState, plan: &Plan, device_id: &DeviceId) -> bool {
     let others = || job.steps.iter().filter(|step| !job.skipped.contains(&step.layout.device_id));
-    let in_doubt =
-        |step: &StepState| step.status == StepStatus::InDoubt && step.layout.device_id != *device_id;
+    let in_doubt = |step: &StepState| {
+        matches!(step.status, StepStatus::InDoubt | StepStatus::Diverged)
+            && step.layout.device_id != *device_id
+    };
     let failed = |step: &StepState| step.has_failed() || unread_before(job, step);
     let failures = plan.undoes.is_empty() && (others().any(failed) || job.dead_man_failed());
     failures || others().any(in_doubt)

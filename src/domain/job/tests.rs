@@ -290,6 +290,52 @@ fn a_timed_undo_that_ran_is_a_failure_that_reading_shows() {
 }
 
 #[test]
+fn a_timed_undo_that_outlives_its_time_is_removed_before_its_steps_are_read() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    given.when(&agent(), begin(1, false));
+    given.when(&agent(), settled(1, StepStatus::InDoubt));
+    given.refused(&agent(), dead_man("r1", true), Code::Conflict); // nothing is settled, and no gate passed
+    given.refused(&agent(), dead_man_is("r1", DeadManStatus::Armed), Code::Conflict);
+    given.after_s = 125;
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Lapsed));
+    given.when(&agent(), dead_man("r1", true));
+    assert!(!needs(&given).contains(&Need::Settle(step_id(1))), "not while it may still run");
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Disarmed));
+    assert_eq!(needs(&given), [Need::Settle(step_id(1))]);
+    given.when(&agent(), settled(1, StepStatus::Applied));
+    assert!(judge(&mut given, 1, &["r1"], 5), "its gate is still to come");
+}
+
+#[test]
+fn a_timed_undo_that_is_left_alone_is_not_removed() {
+    let mut given = running(guarded());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    given.when(&agent(), dead_man("r1", false));
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Armed));
+    write(&mut given, 1, false, StepStatus::Applied);
+    given.after_s = 125;
+    given.when(&agent(), dead_man_is("r1", DeadManStatus::Lapsed));
+    given.when(&agent(), status_of(1, JobStatus::Stuck));
+    given.when(&person(), skip("r1"));
+    given.refused(&agent(), dead_man("r1", true), Code::Conflict);
+}
+
+#[test]
+fn nothing_is_begun_beside_a_device_that_diverged() {
+    let mut given = running(rollout());
+    given.when(&agent(), look(1, 0, &["r1"], 5));
+    write(&mut given, 1, false, StepStatus::Applied);
+    assert!(judge(&mut given, 1, &["r1"], 5));
+    given.after_s = 200;
+    given.when(&agent(), look(2, 0, &["r2", "r3"], 5));
+    write(&mut given, 2, false, StepStatus::Diverged);
+    given.refused(&agent(), begin(3, false), Code::Conflict);
+}
+
+#[test]
 fn a_risky_step_is_not_sent_where_the_timed_undo_was_refused() {
     let mut given = running(guarded());
     given.when(&agent(), look(1, 0, &["r1"], 5));

@@ -347,16 +347,18 @@ impl Story<'_> {
         };
         let man = job.dead_men.get(&e.device_id);
         let (attempts, action) = if e.disarm {
-            let armed = man.filter(|man| man.status == DeadManStatus::Armed);
+            // One that is still there after its time guards nothing any more, and is removed.
+            let over = man.is_some_and(|man| man.status == DeadManStatus::Lapsed);
+            let armed = man.filter(|man| over || man.status == DeadManStatus::Armed);
             expect(armed.is_some(), "it was not armed");
             let unsettled = job.steps_of(&e.device_id).any(StepState::is_unsettled);
-            expect(!unsettled, "a write to this device before it is not settled");
+            expect(over || !unsettled, "a write to this device before it is not settled");
             let confirmed = job.steps_of(&e.device_id).all(|step| {
                 let judged = job.wave(step.layout.wave).and_then(|wave| wave.judged.as_ref());
                 let passed = judged.is_some_and(|judged| judged.passed || judged.accepted);
                 step.status != StepStatus::Held || passed || self.plan.rollout.gate.is_none()
             });
-            let wanted = job.rolling_back || confirmed;
+            let wanted = over || job.rolling_back || confirmed;
             expect(wanted, "the gate of its wave had not passed");
             let id = armed.and_then(|man| man.reference.clone()).unwrap_or_default();
             let remove = Action::Remove { menu: dead_man.menu.clone(), id };
@@ -436,13 +438,14 @@ fn status_changed(e: &JobStatusChanged, job: &JobState, seq: Seq, findings: &mut
 fn dead_man_settled(e: &DeadManSettled, job: &JobState, seq: Seq, findings: &mut Findings) {
     use DeadManStatus::{Armed, Arming, Disarmed, Disarming, InDoubt, Lapsed, NotArmed};
     let before = job.dead_men.get(&e.device_id).map(|man| man.status);
-    let possible = matches!(
-        (before, e.status),
-        (Some(Arming), Armed | NotArmed | InDoubt)
-            | (Some(InDoubt), Armed | NotArmed | Lapsed)
-            | (Some(Disarming), Disarmed | Armed | Lapsed)
-            | (Some(Armed), Lapsed)
-    );
+    let possible =
+        matches!(
+            (before, e.status),
+            (Some(Arming), Armed | NotArmed | InDoubt)
+                | (Some(InDoubt), Armed | NotArmed | Lapsed)
+                | (Some(Disarming), Disarmed | Armed | Lapsed)
+                | (Some(Armed), Lapsed)
+        ) || (matches!(before, Some(Armed | Lapsed)) && e.status == Armed && e.reference.is_some());
     findings.expect(possible, "dead_man", seq, "no write before it can have come to this");
 }
 
