@@ -7,12 +7,12 @@ use std::{
 
 use events::{
     event::{Envelope, Event},
-    gate::{DeadManSettled, DeadManStarted, DeadManStatus, GateSample, GateSampled},
+    gate::{DeadManSettled, DeadManStarted, DeadManStatus},
     ids::{DeviceId, JobId, PlanId, Seq, StepId},
     job::{
         Direction, JobStarted, JobStatus, JobStatusChanged, StepLayout, StepSettled, StepStarted, StepStatus,
     },
-    operation::{Action, Operation},
+    operation::{Action, Expectation, Operation},
     plan::{DevicePart, Plan},
     ticket::Ticket,
 };
@@ -21,11 +21,18 @@ use tokio::time::Instant;
 
 use crate::{
     routeros::port::Row,
-    runner::seeds::router::{Router, is_as, shows_timer},
+    runner::seeds::{
+        allowed::{why_not_back, why_not_forward},
+        router::{Router, is_as, is_ours, meant, shows_timer},
+        spelled::digest,
+        verdict::GateView,
+    },
 };
 
 /// A job that changes its state more often in a virtual hour goes to and fro.
 const CHANGES_AN_HOUR_MAX: usize = 60;
+/// What is open in the name of a timed undo begins so.
+const TIMER: &str = "a timed undo";
 /// Writes of one job on their way at the same time.
 const IN_FLIGHT_MAX: i32 = 16;
 
@@ -35,35 +42,16 @@ pub(super) struct StepView {
     pub status: StepStatus,
     pub undo: bool,
     pub attempts: u32,
+    pub undo_tries: u32,
 }
 
 impl StepView {
-    const fn is_unsettled(&self) -> bool {
+    pub(super) const fn is_unsettled(&self) -> bool {
         matches!(self.status, StepStatus::Started | StepStatus::InDoubt)
     }
 
-    const fn is_on_router(&self) -> bool {
+    pub(super) const fn is_on_router(&self) -> bool {
         matches!(self.status, StepStatus::Applied | StepStatus::Held)
-    }
-}
-
-#[derive(Debug, Clone, Default)]
-struct GateView {
-    looks: Vec<Vec<GateSample>>,
-    passed: Option<bool>,
-    accepted: bool,
-}
-
-impl GateView {
-    /// A gate that failed, and a look before the wave that failed, are looked at anew.
-    fn look_again(&mut self) {
-        if self.passed == Some(true) || self.accepted {
-            return;
-        }
-        let unread = self.looks.first().is_some_and(|look| look.iter().any(|s| s.problem.is_some()));
-        let begun = self.looks.len() > 1 || self.passed.is_some();
-        self.looks.truncate(usize::from(!unread || begun));
-        self.passed = None;
     }
 }
 
@@ -72,19 +60,21 @@ pub(super) struct JobView {
     pub plan: Plan,
     pub status: JobStatus,
     pub steps: Vec<StepView>,
-    gates: Vec<GateView>,
+    pub gates: Vec<GateView>,
     pub timers: BTreeMap<DeviceId, DeadManStatus>,
+    /// The id under which a timed undo was seen.
+    ids: BTreeMap<DeviceId, String>,
     pub skipped: BTreeSet<DeviceId>,
-    cancelled: bool,
-    rolled_back: bool,
+    pub cancelled: bool,
+    pub rolled_back: bool,
 }
 
 impl JobView {
-    fn of(&self, device_id: &DeviceId) -> impl Iterator<Item = &StepView> {
+    pub(super) fn of(&self, device_id: &DeviceId) -> impl Iterator<Item = &StepView> {
         self.steps.iter().filter(move |step| step.layout.device_id == *device_id)
     }
 
-    fn part(&self, device_id: &DeviceId) -> &DevicePart {
+    pub(super) fn part(&self, device_id: &DeviceId) -> &DevicePart {
         self.plan
             .waves
             .iter()
@@ -97,13 +87,13 @@ impl JobView {
         &self.part(&layout.device_id).operations[layout.operation as usize]
     }
 
-    fn others<'a>(&'a self, device_id: &'a DeviceId) -> impl Iterator<Item = &'a StepView> {
+    pub(super) fn others<'a>(&'a self, device_id: &'a DeviceId) -> impl Iterator<Item = &'a StepView> {
         self.steps.iter().filter(move |step| {
             step.layout.device_id != *device_id && !self.skipped.contains(&step.layout.device_id)
         })
     }
 
-    fn timer_is_live(&self, device_id: &DeviceId) -> bool {
+    pub(super) fn timer_is_live(&self, device_id: &DeviceId) -> bool {
         use DeadManStatus::{Armed, Arming, Disarming, InDoubt};
         self.timers
             .get(device_id)
@@ -140,20 +130,35 @@ impl Figures {
     }
 }
 
+/// What an intent allows: one request.
+struct Intent {
+    device_id: DeviceId,
+    step_id: Option<StepId>,
+    sha256: String,
+    sent: bool,
+    settled: bool,
+}
+
 #[derive(Default)]
 pub(super) struct Checker {
     plans: BTreeMap<PlanId, Plan>,
     pub jobs: BTreeMap<JobId, JobView>,
-    intents: BTreeMap<Seq, (DeviceId, String, bool)>,
+    intents: BTreeMap<Seq, Intent>,
     open: BTreeMap<DeviceId, String>,
     known: BTreeMap<DeviceId, Known>,
     clock: u64,
-    pub in_flight: i32,
+    in_flight: BTreeMap<JobId, i32>,
+    /// Devices that did not answer, and of which nothing was told since.
+    away: BTreeSet<DeviceId>,
+    /// Devices that are other boxes now.
+    other_boxes: BTreeSet<DeviceId>,
+    /// Somebody set the clock: waits may be shorter.
+    pub clock_set: bool,
     pub faults: Vec<String>,
     pub figures: Figures,
     pub events: u64,
-    /// When the job changed its state, in the last hour.
-    changes: Vec<Instant>,
+    /// When jobs changed their state, in the last hour.
+    changes: BTreeMap<JobId, Vec<Instant>>,
 }
 
 impl Checker {
@@ -161,7 +166,7 @@ impl Checker {
         self.faults.push(why);
     }
 
-    fn must(&mut self, holds: bool, why: impl FnOnce() -> String) {
+    pub(super) fn must(&mut self, holds: bool, why: impl FnOnce() -> String) {
         if !holds {
             self.faults.push(why());
         }
@@ -172,35 +177,62 @@ impl Checker {
         self.known.values_mut().for_each(|known| known.reads.clear());
     }
 
-    pub(super) fn read(&mut self, device_id: &DeviceId, menu: &str, rows: &[Row]) {
+    /// A moment, in the order of what happens.
+    pub(super) fn tick(&mut self) -> u64 {
         self.clock += 1;
+        self.clock
+    }
+
+    /// Somebody took an answer that the router gave at a moment.
+    pub(super) fn read(&mut self, device_id: &DeviceId, menu: String, at: u64, rows: Vec<Row>) {
         let known = self.known.entry(device_id.clone()).or_default();
-        known.reads.insert(menu.to_owned(), (self.clock, rows.to_vec()));
+        let newest = known.reads.get(&menu).is_none_or(|(before, _)| *before < at);
+        if newest {
+            known.reads.insert(menu, (at, rows));
+        }
+    }
+
+    pub(super) fn is_away(&mut self, device_id: &DeviceId) {
+        self.away.insert(device_id.clone());
+    }
+
+    /// A deliberate mistake: its intent says what is sent, whatever that is.
+    pub(super) fn excuse(&mut self, ticket: &Ticket, action: &Action) {
+        if let Some(intent) = self.intents.get_mut(&ticket.seq()) {
+            intent.sha256 = digest(action);
+        }
+    }
+
+    pub(super) fn answered(&mut self, job_id: JobId) {
+        *self.in_flight.entry(job_id).or_default() -= 1;
     }
 
     /// A request goes out.
-    pub(super) fn sent(&mut self, ticket: &Ticket, action: &Action, digest: &str) {
-        self.clock += 1;
-        self.in_flight += 1;
+    pub(super) fn sent(&mut self, ticket: &Ticket, action: &Action) {
+        let sha256 = digest(action);
+        let clock = self.tick();
+        let in_flight = self.in_flight.entry(ticket.job_id()).or_default();
+        *in_flight += 1;
+        let many = *in_flight;
         self.figures.count("writes");
-        let clock = self.clock;
         let known = self.known.entry(ticket.device_id().clone()).or_default();
         (known.sent_at, known.unsent) = (clock, false);
-        let many = self.in_flight;
         self.must(many <= IN_FLIGHT_MAX, || format!("{many} writes on their way at the same time"));
-        let intent = self.intents.get_mut(&ticket.seq()).map(|intent| {
-            let twice = std::mem::replace(&mut intent.2, true);
-            (intent.0.clone(), intent.1.clone(), twice)
-        });
-        let Some((device_id, sha256, twice)) = intent else {
+        let device_id = ticket.device_id().clone();
+        let Some(intent) = self.intents.get_mut(&ticket.seq()) else {
             return self.fault(format!("a write without a durable intent: {action:?}"));
         };
+        let (twice, late) = (std::mem::replace(&mut intent.sent, true), intent.settled);
+        let same = intent.device_id == device_id && intent.sha256 == sha256;
         self.must(!twice, || format!("{device_id}: one intent was sent twice"));
-        self.must(device_id == *ticket.device_id() && sha256 == digest, || {
-            format!("{device_id}: what is sent is not what its intent says: {action:?}")
-        });
-        let planned = self.planned(ticket, action);
-        self.must(planned, || format!("{device_id}: what is sent is not in the plan: {action:?}"));
+        self.must(!late, || format!("{device_id}: a write after its intent was settled: {action:?}"));
+        self.must(same, || format!("{device_id}: what is sent is not what its intent says: {action:?}"));
+        match self.planned(ticket) {
+            Ok(planned) => self.must(planned == *action, || {
+                format!("{device_id}: what is sent is not in the plan: {action:?}, and not {planned:?}")
+            }),
+            Err(why) => self.fault(format!("{device_id}: a write {why}: {action:?}")),
+        }
     }
 
     /// The last request to this device certainly never left.
@@ -208,28 +240,37 @@ impl Checker {
         self.known.entry(ticket.device_id().clone()).or_default().unsent = true;
     }
 
-    fn planned(&self, ticket: &Ticket, action: &Action) -> bool {
-        let Some(job) = self.jobs.get(&ticket.job_id()) else { return false };
+    /// What may be sent for a ticket, to the letter; or why nothing may.
+    fn planned(&self, ticket: &Ticket) -> Result<Action, &'static str> {
+        let job = self.jobs.get(&ticket.job_id()).ok_or("of no job")?;
+        let device_id = ticket.device_id();
+        if job.skipped.contains(device_id) {
+            return Err("on a device that was left out");
+        }
+        let read = |menu: &str| self.known.get(device_id).and_then(|known| known.reads.get(menu));
         let Some(step_id) = ticket.step_id() else {
-            let dead_man = job.part(ticket.device_id()).dead_man.as_ref();
-            return dead_man.is_some_and(|dead_man| match action {
-                Action::Remove { menu, .. } => *menu == dead_man.menu,
-                arm => *arm == dead_man.arm,
-            });
+            let dead_man =
+                job.part(device_id).dead_man.as_ref().ok_or("of a timed undo that nobody planned")?;
+            if job.timers.get(device_id) == Some(&DeadManStatus::Arming) {
+                return Ok(dead_man.arm.clone());
+            }
+            let rows = read(&dead_man.menu).ok_or("without a look at the timers")?;
+            let row =
+                rows.1.iter().find(|row| is_ours(row, dead_man)).ok_or("that ends what is not there")?;
+            return Ok(Action::Remove { menu: dead_man.menu.clone(), id: row[".id"].clone() });
         };
-        let Some(step) = job.steps.iter().find(|step| step.layout.step_id == step_id) else { return false };
+        let step = job.steps.iter().find(|step| step.layout.step_id == step_id).ok_or("of no step")?;
         let operation = job.operation(&step.layout);
         let planned = if ticket.is_undo() { &operation.undo[0] } else { &operation.action };
-        let id = match action {
-            Action::Set { id, .. } | Action::Remove { id, .. } => id.clone(),
-            Action::Command { properties, .. } => properties
-                .iter()
-                .find(|(name, _)| name == "numbers")
-                .map(|(_, id)| id.clone())
-                .unwrap_or_default(),
-            _ => String::new(),
-        };
-        planned.on_found(&id) == *action
+        if !planned.needs_found() {
+            return Ok(planned.clone());
+        }
+        let Expectation { menu, which, .. } = &operation.expect_after;
+        let rows = read(menu).ok_or("without a look at its menu")?;
+        match meant(&rows.1, which)[..] {
+            [row] => Ok(planned.on_found(&row[".id"])),
+            _ => Err("on a record that no reading names"),
+        }
     }
 
     /// What was read of a menu after everything that was sent.
@@ -246,15 +287,15 @@ impl Checker {
             }
             Event::JobStarted(e) => self.job_started(e),
             Event::StepStarted(e) => {
-                self.intents.insert(envelope.seq, (e.device_id.clone(), e.operation_sha256.clone(), false));
+                self.intend(envelope.seq, &e.device_id, Some(e.step_id), &e.operation_sha256);
                 self.step_started(e);
             }
             Event::StepSettled(e) => self.step_settled(e, routers),
             Event::GateSampled(e) => self.looked(e),
             Event::GateJudged(e) => self.judged(e.job_id, e.wave.0, e.passed),
             Event::DeadManStarted(e) => {
-                self.intents.insert(envelope.seq, (e.device_id.clone(), e.operation_sha256.clone(), false));
-                self.timer_started(e);
+                self.intend(envelope.seq, &e.device_id, None, &e.operation_sha256);
+                self.timer_started(e, routers);
             }
             Event::DeadManSettled(e) => self.timer_settled(e),
             Event::JobStatusChanged(e) => self.job_changed(e),
@@ -264,8 +305,20 @@ impl Checker {
                 }
             }
             Event::JobDirected(e) => self.directed(e.job_id, &e.direction),
+            Event::DeviceTrusted(e) => drop(self.other_boxes.insert(e.device_id.clone())),
             _ => {}
         }
+    }
+
+    fn intend(&mut self, seq: Seq, device_id: &DeviceId, step_id: Option<StepId>, sha256: &str) {
+        let (device_id, sha256) = (device_id.clone(), sha256.to_owned());
+        self.intents.insert(seq, Intent { device_id, step_id, sha256, sent: false, settled: false });
+    }
+
+    fn settle_intents(&mut self, device_id: &DeviceId, step_id: Option<StepId>) {
+        let its = |intent: &&mut Intent| intent.device_id == *device_id && intent.step_id == step_id;
+        self.intents.values_mut().filter(its).for_each(|intent| intent.settled = true);
+        self.away.remove(device_id);
     }
 
     fn job_started(&mut self, e: &JobStarted) {
@@ -276,23 +329,45 @@ impl Checker {
         });
         let free = held.is_none();
         self.must(free, || "a job started on a device that another one holds".to_owned());
+        for undone in &plan.undoes {
+            let left = self.left_by(*undone);
+            let reversed = |id: &DeviceId| e.steps.iter().filter(|step| step.device_id == *id).count();
+            let missed = left.iter().find(|(id, steps)| reversed(id) != **steps);
+            self.must(missed.is_none(), || format!("the reversal leaves out what stands: {missed:?}"));
+        }
         let fresh = |layout: &StepLayout| StepView {
             layout: layout.clone(),
             status: StepStatus::Waiting,
             undo: false,
             attempts: 0,
+            undo_tries: 0,
         };
         let job = JobView {
             status: JobStatus::Pending,
             steps: e.steps.iter().map(fresh).collect(),
             gates: vec![GateView::default(); plan.waves.len()],
             timers: BTreeMap::new(),
+            ids: BTreeMap::new(),
             skipped: BTreeSet::new(),
             cancelled: false,
             rolled_back: false,
             plan,
         };
         self.jobs.insert(e.job_id, job);
+    }
+
+    /// The steps of a plan that stand, by device; devices of which that is not known aside.
+    fn left_by(&self, plan_id: PlanId) -> BTreeMap<DeviceId, usize> {
+        let of_plan = self.jobs.values().filter(|job| job.plan.plan_id == plan_id);
+        let mut left: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        for job in of_plan {
+            let unclear = |s: &StepView| s.is_unsettled() || s.status == StepStatus::Diverged;
+            let known = job.steps.iter().filter(|step| !job.of(&step.layout.device_id).any(unclear));
+            for step in known.filter(|step| step.status == StepStatus::Applied) {
+                *left.entry(step.layout.device_id.clone()).or_default() += 1;
+            }
+        }
+        left
     }
 
     fn step_started(&mut self, e: &StepStarted) {
@@ -304,20 +379,18 @@ impl Checker {
             return self.fault("an intent of no job".to_owned());
         };
         let why = match e.undo {
-            false => why_not_forward(job, e),
-            true => why_not_back(job, e),
+            false => why_not_forward(job, e, self.clock_set),
+            true => why_not_back(job, e, &(&self.away | &self.other_boxes)),
         };
         self.faults.extend(why.map(|why| format!("{}: an intent {why}", e.device_id)));
         self.change(e.job_id, e.step_id, |step| {
             (step.status, step.undo, step.attempts) = (StepStatus::Started, e.undo, step.attempts + 1);
+            step.undo_tries += u32::from(e.undo);
         });
         let job = self.jobs.get_mut(&e.job_id).filter(|_| !e.undo);
         let Some(job) = job else { return };
         let wave = job.of(&e.device_id).next().map_or(0, |step| step.layout.wave.0 as usize - 1);
-        // What is written after a verdict needs another one.
-        let gate = &mut job.gates[wave];
-        (gate.passed, gate.accepted) = (None, false);
-        gate.looks.truncate(1);
+        job.gates[wave].anew();
     }
 
     fn change(&mut self, job_id: JobId, step_id: StepId, with: impl FnOnce(&mut StepView)) {
@@ -359,46 +432,41 @@ impl Checker {
             self.must(!waits, || format!("{told}: confirmed, and a timed undo still waits on the router"));
             self.must(!guarded, || format!("{told}: confirmed under an armed timed undo"));
         }
+        let odd = routers[&e.device_id].odd;
+        self.must(e.status != Diverged || odd, || {
+            format!("{told}: diverged, and nobody changed it: {rows:?}")
+        });
         if e.status != InDoubt {
             self.open.remove(&e.device_id);
+            self.settle_intents(&e.device_id, Some(e.step_id));
         }
         self.figures.count(format!("step {:?}", e.status));
         self.change(e.job_id, e.step_id, |step| step.status = e.status);
-    }
-
-    fn looked(&mut self, e: &GateSampled) {
-        let gate = self.jobs.get_mut(&e.job_id).and_then(|job| job.gates.get_mut(e.wave.0 as usize - 1));
-        if let Some(gate) = gate {
-            gate.looks.push(e.devices.clone());
+        let job = self.jobs.get_mut(&e.job_id);
+        if let Some(gate) = job.and_then(|job| job.gates.get_mut(step.layout.wave.0 as usize - 1)) {
+            gate.settled = Some(Instant::now());
         }
     }
 
-    /// Judged once more, by other words: a device that is lost, or twice too busy and was not before.
-    fn judged(&mut self, job_id: JobId, wave: u32, passed: bool) {
-        let Some(gate) = self.jobs.get_mut(&job_id).and_then(|job| job.gates.get_mut(wave as usize - 1))
-        else {
-            return;
-        };
-        gate.passed = Some(passed);
-        let busy = |sample: &GateSample| sample.vitals.is_some_and(|vitals| vitals.cpu_percent >= 80);
-        let (before, after) = gate.looks.split_at(1.min(gate.looks.len()));
-        let was_busy = |id: &DeviceId| before.iter().flatten().any(|s| s.device_id == *id && busy(s));
-        let mut worse: BTreeMap<&DeviceId, u32> = BTreeMap::new();
-        let mut lost = false;
-        for sample in after.iter().flatten() {
-            lost |= sample.vitals.is_none();
-            *worse.entry(&sample.device_id).or_default() += u32::from(busy(sample));
+    fn timer_started(&mut self, e: &DeadManStarted, routers: &BTreeMap<DeviceId, Router>) {
+        let Some(job) = self.jobs.get(&e.job_id) else { return };
+        // What outlived its time is removed before anything under it is read.
+        let lapsed = e.disarm && job.timers.get(&e.device_id) == Some(&DeadManStatus::Lapsed);
+        let router = &routers[&e.device_id];
+        let anothers = job.ids.get(&e.device_id).is_some_and(|id| router.others.contains(id));
+        if !lapsed || !self.open.contains_key(&e.device_id) {
+            let earlier = self.open.insert(e.device_id.clone(), format!("{TIMER} of {}", e.job_id));
+            self.must(earlier.is_none(), || {
+                format!("{}: a second intent while {} is unsettled", e.device_id, earlier.unwrap_or_default())
+            });
         }
-        let bad = lost || worse.iter().any(|(id, times)| *times >= 2 && !was_busy(id));
-        self.figures.count(format!("gate passed: {passed}"));
-        self.must(!(passed && bad), || format!("the gate passed of wave {wave}, which is not well"));
-    }
-
-    fn timer_started(&mut self, e: &DeadManStarted) {
-        let earlier = self.open.insert(e.device_id.clone(), format!("a timed undo of {}", e.job_id));
-        self.must(earlier.is_none(), || {
-            format!("{}: a second intent while {} is unsettled", e.device_id, earlier.unwrap_or_default())
-        });
+        let over = lapsed && router.timers.iter().all(|timer| timer.is_overdue());
+        if e.disarm && anothers {
+            self.figures.count("timed undos whose id another script has");
+        }
+        if lapsed {
+            self.figures.count("timed undos that did not run in time");
+        }
         let Some(job) = self.jobs.get_mut(&e.job_id) else { return };
         let status = if e.disarm { DeadManStatus::Disarming } else { DeadManStatus::Arming };
         job.timers.insert(e.device_id.clone(), status);
@@ -409,8 +477,8 @@ impl Checker {
         let held = job.of(&e.device_id).any(|step| step.status == StepStatus::Held);
         let wave = job.of(&e.device_id).next().map_or(0, |step| step.layout.wave.0 as usize - 1);
         let gate = &job.gates[wave];
-        let judged = gate.passed == Some(true) || gate.accepted || job.plan.rollout.gate.is_none();
-        let legal = !e.disarm || !held || judged || job.rolled_back;
+        let judged = gate.is_open() || job.plan.rollout.gate.is_none();
+        let legal = !e.disarm || !held || judged || job.rolled_back || over;
         let reason = format!("{}: disarmed before the gate of its wave passed", e.device_id);
         self.must(legal, || reason);
     }
@@ -436,26 +504,40 @@ impl Checker {
             )
         });
         if e.status != InDoubt {
-            self.open.remove(&e.device_id);
+            if self.open.get(&e.device_id).is_some_and(|what| what.starts_with(TIMER)) {
+                self.open.remove(&e.device_id);
+            }
+            self.settle_intents(&e.device_id, None);
         }
         self.figures.count(format!("timed undo {:?}", e.status));
         if let Some(job) = self.jobs.get_mut(&e.job_id) {
             job.timers.insert(e.device_id.clone(), e.status);
+            job.ids.extend(e.reference.clone().map(|id| (e.device_id.clone(), id)));
         }
     }
 
     fn job_changed(&mut self, e: &JobStatusChanged) {
         let Some(job) = self.jobs.get_mut(&e.job_id) else { return };
-        job.status = e.status;
+        let before = std::mem::replace(&mut job.status, e.status);
         job.rolled_back |= e.status == JobStatus::RollingBack;
         let job = job.clone();
         self.figures.count(format!("job {:?}", e.status));
-        self.changes.retain(|at| at.elapsed() < Duration::from_secs(3600));
-        self.changes.push(Instant::now());
-        let many = self.changes.len();
+        let by_itself = before == JobStatus::Running;
+        let asked = job.plan.rollback_on_failure;
+        let undoes = by_itself && e.status == JobStatus::RollingBack;
+        self.must(!undoes || asked, || "undone by itself, and nobody had asked for that".to_owned());
+        let gives_up = by_itself && matches!(e.status, JobStatus::Halted | JobStatus::Failed);
+        let stands = job.steps.iter().any(StepView::is_on_router);
+        self.must(!(gives_up && asked && stands), || {
+            "it failed, and what was applied is not undone".to_owned()
+        });
+        let changes = self.changes.entry(e.job_id).or_default();
+        changes.retain(|at| at.elapsed() < Duration::from_secs(3600));
+        changes.push(Instant::now());
+        let many = changes.len();
         self.must(many <= CHANGES_AN_HOUR_MAX, || format!("{many} changes of state in an hour: to and fro"));
-        let stands = matches!(e.status, JobStatus::Halted | JobStatus::Stuck);
-        self.must(!stands || !e.reason.is_empty(), || "a job stands and does not say why".to_owned());
+        let waits = matches!(e.status, JobStatus::Halted | JobStatus::Stuck);
+        self.must(!waits || !e.reason.is_empty(), || "a job stands and does not say why".to_owned());
         if !e.status.is_over() {
             return;
         }
@@ -511,88 +593,4 @@ impl Checker {
             Direction::RollBack => {}
         }
     }
-}
-
-/// Why a step may not be begun, if so.
-fn why_not_forward(job: &JobView, e: &StepStarted) -> Option<&'static str> {
-    let step = job.steps.iter().find(|step| step.layout.step_id == e.step_id)?;
-    let wave = step.layout.wave.0 as usize - 1;
-    let gated = job.plan.rollout.gate.is_some();
-    let reverses = !job.plan.undoes.is_empty();
-    let failed = |step: &StepView| matches!(step.status, StepStatus::Refused | StepStatus::RevertedByRouter);
-    let done = |step: &&StepView| step.status == StepStatus::Applied;
-    for (number, gate) in job.gates.iter().enumerate().take(wave) {
-        let of_wave: Vec<_> = job
-            .steps
-            .iter()
-            .filter(|s| s.layout.wave.0 as usize - 1 == number && !job.skipped.contains(&s.layout.device_id))
-            .collect();
-        let finished = of_wave.iter().all(|s| {
-            let over = |s: &StepView| failed(s) || s.status == StepStatus::NotApplied;
-            done(s)
-                || (reverses && !s.is_unsettled() && job.of(&s.layout.device_id).any(over))
-                || (reverses && s.attempts == 0)
-        });
-        if !finished {
-            return Some("of a later wave before the earlier one is done");
-        }
-        let passed = gate.passed == Some(true) || gate.accepted;
-        if gated && of_wave.iter().any(done) && !passed {
-            return Some("of a later wave before the gate of an earlier one passed");
-        }
-    }
-    if job.gates.iter().any(|gate| gate.passed == Some(false) && !gate.accepted) {
-        return Some("after a gate that failed");
-    }
-    if gated && job.gates[wave].looks.is_empty() {
-        return Some("before the first look at its wave");
-    }
-    if job.status != JobStatus::Running || job.rolled_back {
-        return Some("of a job that does not run");
-    }
-    if job.skipped.contains(&e.device_id) {
-        return Some("on a device that was left out");
-    }
-    let begun = job.timers.contains_key(&e.device_id) || job.of(&e.device_id).any(|s| s.attempts > 0);
-    if job.cancelled && !begun {
-        return Some("on a new device after a wish to cancel");
-    }
-    if !reverses && job.others(&e.device_id).any(failed) {
-        return Some("after a step on another device failed");
-    }
-    if job.others(&e.device_id).any(|s| matches!(s.status, StepStatus::InDoubt | StepStatus::Diverged)) {
-        return Some("while another device is in doubt");
-    }
-    let earlier =
-        job.of(&e.device_id).take_while(|s| s.layout.step_id != e.step_id).all(StepView::is_on_router);
-    if !earlier {
-        return Some("before the earlier steps of its device");
-    }
-    let armed = job.timers.get(&e.device_id) == Some(&DeadManStatus::Armed);
-    if job.part(&e.device_id).dead_man.is_some() && !armed {
-        return Some("of a risky change without an armed undo");
-    }
-    None
-}
-
-/// Why an undo may not be begun, if so.
-fn why_not_back(job: &JobView, e: &StepStarted) -> Option<&'static str> {
-    let step = job.steps.iter().find(|step| step.layout.step_id == e.step_id)?;
-    let later = job.of(&e.device_id).skip_while(|s| s.layout.step_id != e.step_id).skip(1);
-    if job.status != JobStatus::RollingBack {
-        return Some("to undo in a job that does not roll back");
-    }
-    if step.status != StepStatus::Applied {
-        return Some("to undo what is not applied");
-    }
-    if later.into_iter().any(|s| s.is_on_router() || s.is_unsettled()) {
-        return Some("to undo before the later steps of its device");
-    }
-    if job.timer_is_live(&e.device_id) {
-        return Some("to undo under a live timed undo");
-    }
-    if job.skipped.contains(&e.device_id) {
-        return Some("to undo on a device that was left out");
-    }
-    None
 }

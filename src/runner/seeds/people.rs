@@ -7,6 +7,7 @@ use events::{
     ids::{DeviceId, JobId},
     job::{Direction, JobStatus},
     operation::Action,
+    plan::{Origin, Plan},
 };
 use tokio::time::Instant;
 
@@ -14,8 +15,9 @@ use crate::{
     domain::{
         Command,
         job::JobState,
-        testing::{agent, alice},
+        testing::{agent, alice, job_id, plan_id, step_id},
     },
+    failure::Code,
     runner::{
         Desk as _,
         seeds::{
@@ -43,8 +45,40 @@ pub(super) fn happen(stage: &Stage, happening: &Happening) {
                 cancel(stage, job_id);
             }
         }
+        Happening::Rival => rival(stage),
         _ => {}
     }
+}
+
+/// Somebody else wants a router that a job holds: it is refused, whatever the job does meanwhile.
+fn rival(stage: &Stage) {
+    let plan = {
+        let scene = stage.scene();
+        let plan = &scene.state.plans[&plan_id(1)].plan;
+        let part = plan.waves.iter().flatten().next_back().expect("a plan has devices").clone();
+        if scene.state.jobs.get(&job_id(1)).is_none_or(|job| job.status.is_over()) {
+            return;
+        }
+        Plan { plan_id: plan_id(3), waves: vec![vec![part]], ..Plan::clone(plan) }
+    };
+    let step_ids = (0..plan.waves[0][0].operations.len()).map(|n| step_id(3000 + n as u128)).collect();
+    let start =
+        Command::StartJob { plan_id: plan.plan_id, job_id: job_id(3), step_ids, approval_token_sha256: None };
+    let propose = Command::ProposePlan {
+        plan: Box::new(plan),
+        approval_token_sha256: String::new(),
+        policy: Some("immediate_writes:lab".to_owned()),
+        origin: Origin::default(),
+    };
+    if stage.submit_now(&agent(), propose).is_err() {
+        return;
+    }
+    let code = stage.submit_now(&agent(), start).err().map(|failure| failure.code);
+    let expected = [Code::DeviceInJob, Code::PlanStale, Code::StorageUnavailable, Code::OutcomeUnknown];
+    if code.is_none_or(|code| !expected.contains(&code)) {
+        stage.scene().checker.fault(format!("a start on a device that a job holds ended with {code:?}"));
+    }
+    stage.scene().checker.figures.count("starts on a device that a job holds");
 }
 
 /// What it means for routers, store and clock.
@@ -60,8 +94,9 @@ fn set_scene(stage: &Stage, happening: &Happening) {
             router.silent_until = router.silent_until.max(now + long);
         }
         Happening::Reboot(device_id) => {
-            let takes = Duration::from_secs(scene.rng.between(20, 120));
-            scene.routers.get_mut(device_id).unwrap().reboot(now, takes);
+            let takes = Duration::from_secs(scene.rng.between(5, 90));
+            let scripts = u32::try_from(scene.rng.between(0, 5)).unwrap();
+            scene.routers.get_mut(device_id).unwrap().reboot(now, takes, scripts);
         }
         Happening::Edit(device_id) => {
             let edit = match scene.rng.between(0, 2) {
@@ -75,14 +110,17 @@ fn set_scene(stage: &Stage, happening: &Happening) {
                 },
             };
             let router = scene.routers.get_mut(device_id).unwrap();
-            router.touched = true;
+            (router.touched, router.odd) = (true, true);
             let _ = router.write(&edit, now, Duration::ZERO);
         }
         Happening::StoreAway(long, kept) => {
             scene.store_away = Some((now + Duration::from_secs(*long), *kept));
         }
-        Happening::Clock(by) => scene.clock_off_s += by,
-        Happening::Rekey(_) | Happening::Cancel => {}
+        Happening::Clock(by) => {
+            scene.clock_off_s += by;
+            scene.checker.clock_set = true;
+        }
+        Happening::Rekey(_) | Happening::Cancel | Happening::Rival => {}
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     domain::testing::{device_id, plan_id},
     runner::seeds::{
         rng::Rng,
-        router::{CUT, Config, ENTRIES, JOBS, ONE, RULES, Script, TWO, row},
+        router::{CUT, Config, ENTRIES, JOBS, ONE, RULES, Script, Sick, TWO, row},
     },
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Faults {
     /// A request that needs more than a minute.
     pub slow: u64,
     pub unread: u64,
+    /// A timed undo that runs late, or never.
+    pub late_timer: u64,
     /// Nothing of it happens any more after so many seconds.
     pub until_s: u64,
 }
@@ -53,6 +55,8 @@ pub(super) enum Happening {
     /// An admin confirms another key.
     Rekey(DeviceId),
     Cancel,
+    /// Somebody else wants one of the routers.
+    Rival,
 }
 
 /// Who looks after the job.
@@ -66,8 +70,10 @@ pub(super) struct Person {
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub seed: u64,
-    pub routers: BTreeMap<DeviceId, (Config, bool)>,
+    pub routers: BTreeMap<DeviceId, (Config, Option<Sick>, bool)>,
     pub plan: Plan,
+    /// A plan for other routers, carried out at the same time.
+    pub beside: Option<Plan>,
     /// A plan that reverses the first one, carried out when that is completed.
     pub reverse: Option<Plan>,
     pub faults: Faults,
@@ -93,16 +99,21 @@ impl Scenario {
         let sick = if calm { 2 } else { 8 };
         let mut routers = BTreeMap::new();
         let mut parts = Vec::new();
-        for device_id in ids.clone() {
+        let beside = if rng.chance(25) { rng.between(1, 4) } else { 0 };
+        let others = (1..=beside).map(|n| device_id(&format!("s{n}")));
+        for device_id in ids.iter().cloned().chain(others) {
             let config = config(rng);
             let guarded = rng.chance(45);
             // Some changes under a timed undo cut the way indeed.
             let one = if guarded && !calm && rng.chance(15) { CUT } else { "9.9.9.9" };
             let operations = operations(rng, &config, one);
             let dead_man = guarded.then(|| dead_man(rng, &device_id, &operations, soak_seconds));
-            routers.insert(device_id.clone(), (config, rng.chance(sick)));
+            let all = [Sick::Busy, Sick::Full, Sick::Cluttered, Sick::Hot, Sick::Deaf];
+            let sick = rng.chance(sick).then(|| rng.pick(&all));
+            routers.insert(device_id.clone(), (config, sick, rng.chance(20)));
             parts.push(part(device_id, operations, dead_man));
         }
+        let others = parts.split_off(ids.len());
         let mut waves = Vec::new();
         let many = if large { 1 } else { rng.between(1, 5) };
         let size = parts.len().div_ceil(usize::try_from(many).unwrap()).max(1);
@@ -126,11 +137,19 @@ impl Scenario {
             undoes: vec![],
             reason: String::new(),
         };
+        let beside = (!others.is_empty()).then(|| Plan {
+            plan_id: plan_id(4),
+            waves: others.chunks(2).map(<[DevicePart]>::to_vec).collect(),
+            ..plan.clone()
+        });
         let reverse = rng.chance(35).then(|| reversed(rng, &plan));
         let faults = if calm { Faults::default() } else { faults(rng) };
         let mut happenings = if calm { Vec::new() } else { happenings(rng, &ids) };
         if rng.chance(12) {
             happenings.push((rng.between(0, 400), Happening::Cancel));
+        }
+        if rng.chance(20) {
+            happenings.push((rng.between(1, 200), Happening::Rival));
         }
         happenings.sort_by_key(|(at, _)| *at);
         let deaths = if rng.chance(40) { rng.between(1, 4) } else { 0 };
@@ -139,7 +158,7 @@ impl Scenario {
             whims: u32::try_from(rng.between(0, 6)).unwrap(),
             looks_every_s: rng.between(20, 400),
         });
-        Self { seed, routers, plan, reverse, faults, happenings, crashes, person }
+        Self { seed, routers, plan, beside, reverse, faults, happenings, crashes, person }
     }
 }
 
@@ -155,6 +174,7 @@ fn faults(rng: &mut Rng) -> Faults {
         strange: some(4),
         slow: some(4),
         unread: some(30),
+        late_timer: some(30),
         until_s: rng.between(10, 3600),
     }
 }
@@ -167,8 +187,8 @@ fn happenings(rng: &mut Rng, ids: &[DeviceId]) -> Vec<(u64, Happening)> {
             let long = (!rng.chance(25)).then(|| rng.between(3, 900));
             all.push((at, Happening::Silent(device_id.clone(), long)));
         }
-        if rng.chance(3) {
-            all.push((rng.between(0, 300), Happening::Reboot(device_id.clone())));
+        if rng.chance(5) {
+            all.push((rng.between(0, 200), Happening::Reboot(device_id.clone())));
         }
         if rng.chance(2) {
             all.push((rng.between(0, 300), Happening::Edit(device_id.clone())));

@@ -93,7 +93,10 @@ impl Play<'_> {
     async fn whole(&mut self) {
         self.stage.furnish(self.scenario);
         self.start(&self.scenario.plan, 1);
-        self.live(job_id(1)).await;
+        if let Some(beside) = &self.scenario.beside {
+            self.start(beside, 4);
+        }
+        self.live().await;
         let completed = self.stage.job(job_id(1)).is_some_and(|(job, _)| job.status == JobStatus::Completed);
         let cuts = self.stage.scene().routers.values().any(|router| !router.answers(Instant::now()));
         if let Some(reverse) = self.scenario.reverse.as_ref().filter(|_| completed && !cuts) {
@@ -103,7 +106,7 @@ impl Play<'_> {
             let same = now == *self.stage.scene().state.plans[&now.plan_id].plan;
             if !reverse.waves.is_empty() && same {
                 self.start(&reverse, 2);
-                self.live(job_id(2)).await;
+                self.live().await;
             }
         }
         // Whatever still waits on a router has run by then.
@@ -146,8 +149,8 @@ impl Play<'_> {
         }
     }
 
-    /// Lives of the process, one after the other, until the job rests.
-    async fn live(&mut self, job_id: JobId) {
+    /// Lives of the process, one after the other, until all jobs rest.
+    async fn live(&mut self) {
         loop {
             let doings = self.stage.doings();
             let deaths = usize::try_from(self.deaths).unwrap();
@@ -157,7 +160,7 @@ impl Play<'_> {
                 (scene.dies_at, scene.down) = (dies_at, false);
                 scene.checker.forget_readings();
             }
-            match self.one_life(job_id).await {
+            match self.one_life().await {
                 Life::Rests => return,
                 Life::Died => {
                     self.deaths += 1;
@@ -174,7 +177,7 @@ impl Play<'_> {
         }
     }
 
-    async fn one_life(&mut self, job_id: JobId) -> Life {
+    async fn one_life(&mut self) -> Life {
         let stage = Arc::clone(&self.stage);
         let stop = CancellationToken::new();
         let runner =
@@ -194,7 +197,7 @@ impl Play<'_> {
                 heard = (facts, Instant::now());
             }
             let now = stage.begun().elapsed();
-            let over = stage.job(job_id).is_none_or(|(job, _)| job.status.is_over());
+            let over = stage.open_jobs().is_empty();
             if driven.is_empty() && (over || heard.1.elapsed() >= QUIET) || now >= DAY {
                 return Life::Rests;
             }
@@ -232,7 +235,7 @@ impl Play<'_> {
             } else if let Some(looks) = &mut person
                 && Instant::now() >= looks.at
             {
-                looks.look(&stage, job_id);
+                looks.look(&stage);
             } else {
                 continue;
             }
@@ -250,10 +253,11 @@ impl Play<'_> {
             stage.scene().tick(stage.begun(), device_id);
         }
         if stage.scene().checker.faults.is_empty() {
-            stage.replay();
+            stage.scene().store_is_away();
             self.ends();
-            devices.iter().for_each(|device_id| self.truth(device_id));
             self.plans();
+            stage.replay();
+            devices.iter().for_each(|device_id| self.truth(device_id));
         }
     }
 
@@ -289,29 +293,37 @@ impl Play<'_> {
         let mut scene = self.stage.scene();
         let scene = &mut *scene;
         let router = &scene.routers[device_id];
-        let mut wanted = router.start.clone();
+        // What stands on it, in the order in which it was made.
+        let mut made: Vec<Operation> = Vec::new();
         for job in scene.checker.jobs.values() {
             let diverged =
                 |status| matches!(status, StepStatus::Diverged | StepStatus::InDoubt | StepStatus::Started);
             let steps = || job.steps.iter().filter(|step| step.layout.device_id == *device_id);
             let open = !job.status.is_over() && steps().any(|step| step.status == StepStatus::Held);
-            if router.touched
-                || job.skipped.contains(device_id)
-                || open
-                || steps().any(|s| diverged(s.status))
-            {
+            let why = [
+                (router.touched, "somebody else changed it"),
+                (job.skipped.contains(device_id), "a person left it alone"),
+                (open, "its timed undo is not over"),
+                (steps().any(|s| diverged(s.status)), "it is in doubt"),
+            ];
+            if let Some((_, why)) = why.iter().find(|(is, _)| *is) {
+                scene.checker.figures.count(format!("routers not proven: {why}"));
                 return;
             }
             let stands = |step: &&StepView| matches!(step.status, StepStatus::Applied | StepStatus::Held);
-            let stood = steps().filter(stands).count();
-            match (job.plan.undoes.is_empty(), stood == steps().count()) {
-                (true, _) => steps().filter(stands).for_each(|step| wanted.redo(job.operation(&step.layout))),
-                // What was reversed whole is as it was; its steps name records by the ids that they had.
-                (false, true) if stood > 0 => wanted = router.start.clone(),
-                (false, false) if stood > 0 => return,
-                (false, _) => {}
+            if job.plan.undoes.is_empty() {
+                made.extend(steps().filter(stands).map(|step| job.operation(&step.layout).clone()));
+                continue;
+            }
+            // Each step of a reversal takes back the last thing that stood.
+            let (stood, all) = (steps().filter(stands).count(), steps().count());
+            made.truncate(made.len().saturating_sub(stood));
+            if (1..all).contains(&stood) {
+                scene.checker.figures.count("routers reversed in part");
             }
         }
+        let mut wanted = router.start.clone();
+        made.iter().for_each(|operation| wanted.redo(operation));
         if wanted.letter() != router.config.letter() {
             let (is, should) = (router.config.letter(), wanted.letter());
             scene.checker.fault(format!("{device_id} is not as its steps say: {is:?}, and not {should:?}"));
@@ -350,16 +362,18 @@ impl Looks {
         })
     }
 
-    fn look(&mut self, stage: &Stage, job_id: JobId) {
+    fn look(&mut self, stage: &Stage) {
         self.at = Instant::now() + self.every;
-        let Some((job, _)) = stage.job(job_id) else { return };
-        let stands = matches!(job.status, JobStatus::Halted | JobStatus::Stuck);
         let patient = stage.begun().elapsed() < Duration::from_secs(4 * 3600);
-        if stands && self.whims > 0 {
-            self.whims -= 1;
-            people::whim(stage, &job);
-        } else if stands || !patient {
-            people::conclude(stage, job_id);
+        for job_id in stage.open_jobs() {
+            let Some((job, _)) = stage.job(job_id) else { continue };
+            let stands = matches!(job.status, JobStatus::Halted | JobStatus::Stuck);
+            if stands && self.whims > 0 {
+                self.whims -= 1;
+                people::whim(stage, &job);
+            } else if stands || !patient {
+                people::conclude(stage, job_id);
+            }
         }
     }
 }

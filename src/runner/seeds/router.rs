@@ -20,6 +20,8 @@ pub(super) const JOBS: &str = "/system/script/job";
 pub(super) const ENTRIES: &str = "/system/scheduler";
 /// The router user that we write with.
 pub(super) const USER: &str = "appliance";
+/// Longer than any story. What is later yet cannot even be removed.
+pub(super) const NEVER: Duration = Duration::from_secs(400 * 86_400);
 /// A value of `ONE` under which nobody reaches the router.
 pub(super) const CUT: &str = "cut";
 
@@ -43,8 +45,29 @@ pub(super) struct Timer {
     pub id: String,
     pub rung: Rung,
     pub name: String,
+    pub started: Instant,
     pub due: Instant,
+    /// It cannot be removed, whatever the router says.
+    sticks: bool,
     pub script: Script,
+}
+
+impl Timer {
+    /// It should have run by itself.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.started.elapsed() >= Duration::from_secs(self.script.seconds.into())
+    }
+}
+
+/// What is not well once a router was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sick {
+    Busy,
+    Full,
+    Cluttered,
+    Hot,
+    /// It resolves no names.
+    Deaf,
 }
 
 /// One box.
@@ -53,13 +76,24 @@ pub(super) struct Router {
     pub config: Config,
     pub timers: Vec<Timer>,
     pub next_id: u32,
+    /// Jobs are counted anew after every boot.
+    pub next_job: u32,
+    /// Scripts of other people that run, by id.
+    pub others: Vec<String>,
+    /// One of them was ended by us.
+    pub ended_another: bool,
+    pub born: Instant,
     pub booted: Instant,
     /// It does not answer before then.
     pub silent_until: Instant,
     /// Somebody else changed it: what it should be is not known any more.
     pub touched: bool,
-    /// Its load is too high once it was changed.
-    pub sick: bool,
+    /// It may be neither as before nor as wanted, for somebody or something else changed it.
+    pub odd: bool,
+    /// What is not well once it was changed.
+    pub sick: Option<Sick>,
+    /// It was not well before, either.
+    pub always: bool,
     /// As it was before anything.
     pub start: Config,
     /// It keeps timers that it does not show: a deliberate mistake.
@@ -169,7 +203,7 @@ fn has(row: &Row, wanted: &[Wanted]) -> bool {
     })
 }
 
-fn meant<'a>(rows: &'a [Row], which: &Which) -> Vec<&'a Row> {
+pub(super) fn meant<'a>(rows: &'a [Row], which: &Which) -> Vec<&'a Row> {
     let fits = |row: &&Row| match which {
         Which::Menu => true,
         Which::Id(id) => id_of(row) == id,
@@ -193,12 +227,17 @@ pub(super) fn is_as(rows: &[Row], expected: &Expectation) -> bool {
     }
 }
 
-/// Whether rows of its menu show a timed undo: by its name, or as the only one of our user.
-pub(super) fn shows_timer(rows: &[Row], dead_man: &DeadMan) -> bool {
-    rows.iter().any(|row| match &dead_man.name {
+/// Whether a row is that of a timed undo: by its name, or as the only one of our user.
+pub(super) fn is_ours(row: &Row, dead_man: &DeadMan) -> bool {
+    match &dead_man.name {
         Some(name) => row.get("name") == Some(name),
         None => row.get("owner").is_some_and(|owner| owner == USER),
-    })
+    }
+}
+
+/// Whether rows of its menu show a timed undo.
+pub(super) fn shows_timer(rows: &[Row], dead_man: &DeadMan) -> bool {
+    rows.iter().any(|row| is_ours(row, dead_man))
 }
 
 impl Router {
@@ -208,10 +247,16 @@ impl Router {
             config,
             timers: Vec::new(),
             next_id: 0x100,
+            next_job: 2,
+            others: vec!["*1".to_owned()],
+            ended_another: false,
+            born: now,
             booted: now,
             silent_until: now,
             touched: false,
-            sick: false,
+            odd: false,
+            sick: None,
+            always: false,
             hides_timers: false,
             ran: 0,
         }
@@ -227,6 +272,8 @@ impl Router {
                 self.config.undo(operation, &mut self.next_id);
             }
             self.ran += 1;
+            // What it put back has other ids.
+            self.odd = true;
         }
         due
     }
@@ -236,9 +283,12 @@ impl Router {
         now >= self.silent_until && !cut
     }
 
-    /// Timer jobs are lost; entries of the scheduler are kept.
-    pub(super) fn reboot(&mut self, now: Instant, takes: Duration) {
+    /// Timer jobs are lost, and the scripts that run at startup get the ids of the first ones; entries of the scheduler
+    /// are kept.
+    pub(super) fn reboot(&mut self, now: Instant, takes: Duration, scripts: u32) {
         self.timers.retain(|timer| timer.rung == Rung::Scheduler);
+        self.next_job = scripts + 1;
+        self.others = (1..=scripts).map(|id| format!("*{id:X}")).collect();
         self.silent_until = self.silent_until.max(now + takes);
         self.booted = now + takes;
     }
@@ -252,7 +302,7 @@ impl Router {
         let arm = |rung, name: String, text: &str, id: String| {
             let script: Script = serde_json::from_str(text).unwrap();
             let due = now + Duration::from_secs(script.seconds.into()) + late;
-            Timer { id, rung, name, due, script }
+            Timer { id, rung, name, started: now, due, sticks: late > NEVER, script }
         };
         let value = |properties: &[(String, String)], wanted: &str| {
             properties
@@ -264,12 +314,11 @@ impl Router {
         let id = format!("*{:X}", self.next_id);
         match action {
             Action::Command { command, properties, .. } if command == "execute" => {
-                self.timers.push(arm(
-                    Rung::TimerJob,
-                    String::new(),
-                    &value(properties, "script"),
-                    id.clone(),
-                ));
+                let id = format!("*{:X}", self.next_job);
+                self.next_job += 1;
+                let script = value(properties, "script");
+                self.timers.push(arm(Rung::TimerJob, String::new(), &script, id.clone()));
+                return Ok(Some(id));
             }
             Action::Add { menu, properties } if menu == ENTRIES => {
                 let name = value(properties, "name");
@@ -279,9 +328,17 @@ impl Router {
                 self.timers.push(arm(Rung::Scheduler, name, &value(properties, "on-event"), id.clone()));
             }
             Action::Remove { menu, id } if menu == ENTRIES || menu == JOBS => {
+                if self.timers.iter().any(|timer| timer.id == *id && timer.sticks) {
+                    return Ok(None);
+                }
                 let before = self.timers.len();
-                self.timers.retain(|timer| timer.id != *id);
-                return if self.timers.len() < before { Ok(None) } else { Err("no such item") };
+                self.timers
+                    .retain(|timer| timer.id != *id || (timer.rung == Rung::TimerJob) != (menu == JOBS));
+                let others = self.others.len();
+                self.others.retain(|other| menu != JOBS || other != id);
+                self.ended_another |= self.others.len() < others;
+                let found = self.timers.len() < before || self.others.len() < others;
+                return if found { Ok(None) } else { Err("no such item") };
             }
             _ => return self.config.act(action, &mut self.next_id),
         }
@@ -293,8 +350,15 @@ impl Router {
         let timers = |rung| self.timers.iter().filter(move |timer| timer.rung == rung);
         match menu {
             JOBS => {
-                let ours = timers(Rung::TimerJob).map(|timer| row(&[(".id", &timer.id), ("owner", USER)]));
-                [row(&[(".id", "*1"), ("owner", "somebody")])].into_iter().chain(ours).collect()
+                let since = |started: Instant| format!("day 1 + {:?}", started.duration_since(self.born));
+                let ours = timers(Rung::TimerJob).map(|timer| {
+                    row(&[(".id", &timer.id), ("owner", USER), ("started", &since(timer.started))])
+                });
+                let others = self
+                    .others
+                    .iter()
+                    .map(|id| row(&[(".id", id), ("owner", "somebody"), ("started", &since(self.booted))]));
+                others.chain(ours).collect()
             }
             ENTRIES => {
                 let ours = timers(Rung::Scheduler)
@@ -308,21 +372,35 @@ impl Router {
             "/system/ntp/client" => {
                 vec![row(&[("enabled", "true"), ("mode", "unicast"), ("status", "synchronized")])]
             }
+            "/system/health" if self.sick == Some(Sick::Hot) => {
+                let celsius = if self.is(Sick::Hot) { "84" } else { "41" };
+                vec![row(&[("name", "cpu-temperature"), ("value", celsius), ("type", "C")])]
+            }
             "/system/health" => Vec::new(),
             _ => self.config.rows(menu),
         }
     }
 
+    /// What it answers when it is asked for the address of a name.
+    pub(super) fn resolves(&self) -> &'static str {
+        if self.is(Sick::Deaf) { "failure: dns name does not exist" } else { "192.0.2.53" }
+    }
+
+    fn is(&self, sick: Sick) -> bool {
+        self.sick == Some(sick) && (self.always || self.config.letter() != self.start.letter())
+    }
+
     fn resource(&self, now: Instant) -> Row {
-        let changed = self.config.letter() != self.start.letter();
-        let cpu = if self.sick && changed { "97" } else { "12" };
+        let cpu = if self.is(Sick::Busy) { "97" } else { "12" };
+        let memory = if self.is(Sick::Full) { "80" } else { "600" };
+        let disk = if self.is(Sick::Cluttered) { "80" } else { "600" };
         let uptime = now.saturating_duration_since(self.booted).as_secs() + 1;
         let mut row = row(&[
             ("version", "7.20.8 (long-term)"),
             ("cpu-load", cpu),
-            ("free-memory", "600"),
+            ("free-memory", memory),
             ("total-memory", "1000"),
-            ("free-hdd-space", "600"),
+            ("free-hdd-space", disk),
             ("total-hdd-space", "1000"),
         ]);
         row.insert("uptime".to_owned(), format!("{uptime}s"));

@@ -12,6 +12,7 @@ use events::{
     fold::Fold as _,
     ids::{CommandId, DeviceId, JobId, Moment, Seq},
     log::EventLog,
+    operation::Action,
     plan::Plan,
     principal::Actor,
     ticket::Ticket,
@@ -70,6 +71,8 @@ pub(super) struct Scene {
     unseen: Vec<Envelope>,
     /// The clock is set wrong by so many seconds.
     pub clock_off_s: i64,
+    /// A write that waits for its turn: a deliberate mistake.
+    pub late_write: Option<(Ticket, Action)>,
     commands: u128,
     pub mutant: Option<Mutant>,
     /// Every line of the story, when somebody wants to read it.
@@ -134,8 +137,9 @@ impl Stage {
     ) -> (Arc<Self>, BTreeMap<DeviceId, mpsc::UnboundedReceiver<Request>>) {
         let mut routers = BTreeMap::new();
         let (mut wires, mut ends) = (BTreeMap::new(), BTreeMap::new());
-        for (device_id, (config, sick)) in &scenario.routers {
-            let router = Router { sick: *sick, ..Router::new(config.clone(), Instant::now()) };
+        for (device_id, (config, sick, always)) in &scenario.routers {
+            let router =
+                Router { sick: *sick, always: *always, ..Router::new(config.clone(), Instant::now()) };
             routers.insert(device_id.clone(), router);
             let (wire, end) = mpsc::unbounded_channel();
             wires.insert(device_id.clone(), wire);
@@ -160,6 +164,7 @@ impl Stage {
             store_away: None,
             unseen: Vec::new(),
             clock_off_s: 0,
+            late_write: None,
             commands: 0,
             mutant,
             story: told.then(Vec::new),
@@ -257,18 +262,16 @@ impl Stage {
             None => command,
         };
         let decided = decide(&scene.state, &Rules::default(), actor, command.clone(), at);
-        let events = decided.map_err(|refusal| {
+        let mut events = decided.map_err(|refusal| {
             scene.tell(self.begun, || format!("refused to {}: {command:?}: {}", actor.label, refusal.say));
             Failure::from(refusal)
         })?;
         scene.commands += 1;
         let command_id = CommandId::from_parts(NOON, scene.commands);
-        let new = |mut event| {
-            if let Some(mutant) = scene.mutant {
-                mutant.bend_event(&mut event);
-            }
-            NewEvent { at, actor: actor.clone(), command_id, event }
-        };
+        if let Some(mutant) = scene.mutant {
+            events.iter_mut().for_each(|event| mutant.bend_event(event));
+        }
+        let new = |event| NewEvent { at, actor: actor.clone(), command_id, event };
         let batch: Vec<NewEvent> = events.into_iter().map(new).collect();
         if batch.is_empty() {
             return Ok(Committed { command_id, envelopes: vec![], tickets: vec![] });
@@ -277,7 +280,12 @@ impl Stage {
         let scene = &mut *scene;
         for envelope in &appended.envelopes {
             scene.tell(self.begun, || format!("{} {:?}", envelope.seq.0, envelope.event));
-            scene.checker.take(envelope, &scene.routers);
+            if !scene.mutant.is_some_and(|mutant| mutant.hides(&envelope.event)) {
+                scene.checker.take(envelope, &scene.routers);
+            }
+            if let Some(mutant) = scene.mutant {
+                mutant.bend_routers(&mut scene.routers, &envelope.event);
+            }
         }
         if scene.store_away.is_some() {
             scene.tell(self.begun, || "… and nobody is told: the store is away".to_owned());

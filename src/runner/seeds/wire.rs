@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use events::{ids::DeviceId, operation::Action, ticket::Ticket};
+use events::{
+    ids::{DeviceId, JobId},
+    operation::Action,
+    ticket::Ticket,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -11,12 +15,12 @@ use tokio::{
 use crate::{
     routeros::{
         error::{Garble, RouterError},
-        port::{Ask, Priority, Promise, Reader, Receipt, Reply, Row, Writer, action_digest},
+        port::{Ask, Priority, Promise, Reader, Receipt, Reply, Row, Writer},
     },
     runner::seeds::{
         mutants::Mutant,
         rng::Rng,
-        router::{ENTRIES, JOBS},
+        router::{ENTRIES, JOBS, NEVER},
         stage::{Scene, Stage},
     },
 };
@@ -37,6 +41,8 @@ enum What {
 struct Answer {
     rows: Vec<Row>,
     ret: Option<String>,
+    /// All rows of a menu, and when they were read.
+    read: Option<(String, u64, Vec<Row>)>,
 }
 
 /// What becomes of a request.
@@ -140,16 +146,16 @@ impl Scene {
             }
             Ask::Record { menu, id } => (menu, Box::new(move |row| row.get(".id") == Some(&id))),
             Ask::Command { .. } => {
-                return Some(Ok(Answer { rows: vec![], ret: Some("192.0.2.53".to_owned()) }));
+                return Some(Ok(Answer { ret: Some(router.resolves().to_owned()), ..Answer::default() }));
             }
         };
         let mut rows = router.print(&menu, now);
         if router.hides_timers && (menu == JOBS || menu == ENTRIES) {
             rows.truncate(1);
         }
-        self.checker.read(device_id, &menu, &rows);
+        let read = Some((menu, self.checker.tick(), rows.clone()));
         rows.retain(|row| filter(row));
-        Some(Ok(Answer { rows, ret: None }))
+        Some(Ok(Answer { rows, ret: None, read }))
     }
 
     fn change(
@@ -161,7 +167,14 @@ impl Scene {
         now: Instant,
     ) -> Outcome {
         self.tell(begun, || format!("{device_id} gets {} ({fate:?})", shortened(action)));
-        let late = Duration::from_millis(self.rng.between(0, 3500));
+        let late = match self.rng.chance(self.faults.late_timer) {
+            // A clock that was set back; one that stands.
+            true => {
+                let s = Duration::from_secs;
+                self.rng.pick(&[s(20), s(100), s(300), s(2000), NEVER, NEVER, NEVER + s(1)])
+            }
+            false => Duration::from_millis(self.rng.between(0, 3500)),
+        };
         let disarms = matches!(action, Action::Remove { menu, .. } if menu == JOBS || menu == ENTRIES);
         if disarms && self.mutant == Some(Mutant::TimersAreHidden) {
             self.routers.get_mut(device_id).expect("a router of the scenario").hides_timers = true;
@@ -172,10 +185,10 @@ impl Scene {
             router.write(action, now, late)
         };
         let told = |done: Result<Option<String>, &'static str>| match done {
-            Ok(ret) => Ok(Answer { rows: vec![], ret }),
+            Ok(ret) => Ok(Answer { ret, ..Answer::default() }),
             Err(words) => Err(RouterError::Absent { status: 404, words: words.into() }),
         };
-        match fate {
+        let outcome = match fate {
             Fate::Fine => Some(told(done())),
             Fate::NothingSent => Some(Err(nothing_sent(&mut self.rng))),
             Fate::RequestLost => no_answer(&mut self.rng),
@@ -192,9 +205,14 @@ impl Scene {
             Fate::Strange => {
                 let strange = strange(action);
                 let router = self.routers.get_mut(device_id).expect("a router of the scenario");
+                router.odd = true;
                 Some(told(router.write(&strange, now, late)))
             }
+        };
+        if self.routers[device_id].ended_another {
+            self.checker.fault(format!("{device_id}: a script of somebody else was ended"));
         }
+        outcome
     }
 }
 
@@ -247,6 +265,24 @@ impl Stage {
         }
     }
 
+    /// What a deliberate mistake does before a write, or in its place.
+    fn bent_write(&self, ticket: Ticket, action: &Action) -> Result<Ticket, RouterError> {
+        let scene = &mut *self.scene();
+        match scene.mutant {
+            Some(Mutant::SentTwice) => scene.checker.sent(&ticket, action),
+            Some(Mutant::OtherPlan) => scene.checker.excuse(&ticket, action),
+            Some(Mutant::LateWrite) => match scene.late_write.take() {
+                Some((late, action)) => scene.checker.sent(&late, &action),
+                None => {
+                    scene.late_write = Some((ticket, action.clone()));
+                    return Err(RouterError::Lost("reset".into()));
+                }
+            },
+            _ => {}
+        }
+        Ok(ticket)
+    }
+
     fn login(&self) -> Result<(), RouterError> {
         if self.scene().store_is_away() { Err(RouterError::StoreAway) } else { Ok(()) }
     }
@@ -262,20 +298,31 @@ impl Reader for Stage {
     ) -> Promise<'a, Result<Reply, RouterError>> {
         Box::pin(async move {
             self.doing().await;
-            self.login()?;
-            let answer = self.ask(device_id, What::Read(ask), deadline).await;
+            self.login().inspect_err(|_| self.scene().checker.is_away(device_id))?;
+            let mut answer = self.ask(device_id, What::Read(ask), deadline).await;
             self.doing().await;
-            answer.map(|Answer { rows, ret }| Reply { rows, ret, took: Duration::ZERO, tries: 1 })
+            match &mut answer {
+                Ok(answer) => {
+                    if let Some((menu, at, rows)) = answer.read.take() {
+                        self.scene().checker.read(device_id, menu, at, rows);
+                    }
+                }
+                Err(_) => self.scene().checker.is_away(device_id),
+            }
+            answer.map(|Answer { rows, ret, .. }| Reply { rows, ret, took: Duration::ZERO, tries: 1 })
         })
     }
 }
 
 /// Counts a write that is on its way, until it is answered or its process is gone.
-struct InFlight<'a>(&'a Stage);
+struct InFlight<'a>(&'a Stage, JobId);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.scene().checker.in_flight -= 1;
+        let mut scene = self.0.scene();
+        if scene.mutant != Some(Mutant::SlotsLeak) {
+            scene.checker.answered(self.1);
+        }
     }
 }
 
@@ -291,17 +338,22 @@ impl Writer for Stage {
             self.doing().await;
             if let Err(error) = self.login() {
                 let mut scene = self.scene();
+                scene.checker.is_away(ticket.device_id());
                 scene.checker.sent_nothing(&ticket);
                 return Err(error);
             }
             let bent = self.scene().mutant.map(|mutant| mutant.bend_action(action));
             let action = bent.as_ref().unwrap_or(action);
-            self.scene().checker.sent(&ticket, action, &action_digest(action));
-            let in_flight = InFlight(self);
+            let ticket = self.bent_write(ticket, action)?;
+            self.scene().checker.sent(&ticket, action);
+            let in_flight = InFlight(self, ticket.job_id());
             let answer = self.ask(ticket.device_id(), What::Write(action.clone()), deadline).await;
             drop(in_flight);
             if answer.as_ref().is_err_and(|error| !error.may_have_applied()) {
                 self.scene().checker.sent_nothing(&ticket);
+            }
+            if answer.is_err() {
+                self.scene().checker.is_away(ticket.device_id());
             }
             self.doing().await;
             let adds = matches!(action, Action::Add { .. } | Action::Command { .. });
