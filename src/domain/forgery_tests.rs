@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use events::{
     device::{Environment, Trust},
     event::Event,
-    plan::{Plan, RiskLevel},
+    operation::Action,
+    plan::{DeadMan, GatePolicy, Plan, Precheck, RiskLevel, Rollout, Rung},
     principal::{Actor, Door, Role},
 };
 use proptest::{
@@ -116,10 +117,31 @@ fn stage(high: bool) -> (Given, Plan) {
     for part in plan.waves.iter_mut().chain(&mut other.waves).flatten() {
         part.bound_sha256 = bound_sha256(&given.state.devices[&part.device_id]);
         part.risk.level = if high { RiskLevel::High } else { RiskLevel::Medium };
+        part.risk.reasons.push("it may cut our own way".into());
+        part.operations[0].risky = Some("it may cut our own way".into());
+        let note = "by a reading".to_owned();
+        part.checks.push(Precheck { check: "reachable".into(), passed: true, note });
+        part.dead_man = Some(dead_man());
+    }
+    for plan in [&mut plan, &mut other] {
+        let gate = Some(GatePolicy { resolve: Some("example.com".into()), ..GatePolicy::default() });
+        plan.rollout = Rollout { pause_seconds: 60, soak_seconds: 30, gate, without_dead_man: false };
+        "two servers less".clone_into(&mut plan.reason);
     }
     given.when(&agent(), propose(&plan, TOKEN, None));
     given.when(&agent(), propose(&other, OTHER_TOKEN, None));
     (given, plan)
+}
+
+fn dead_man() -> DeadMan {
+    let properties = vec![("script".into(), ":delay 120s; /ip/dns/set servers=\"1.1.1.1\"".into())];
+    DeadMan {
+        rung: Rung::TimerJob,
+        seconds: 120,
+        arm: Action::Command { menu: "/".into(), command: "execute".into(), properties },
+        menu: "/system/script/job".into(),
+        name: Some("appliance-undo-1".into()),
+    }
 }
 
 fn propose(plan: &Plan, token: &str, policy: Option<String>) -> Command {
@@ -173,10 +195,11 @@ fn bent(text: &str, dice: [u32; 4]) -> String {
     chars.into_iter().collect()
 }
 
-/// Every value without parts inside a value, by its path.
+/// Every value inside a value, by its path: those without parts, lists, and what may be left out as a whole.
 fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
+            found.push(path.clone());
             fields.iter().for_each(|(key, value)| leaves(value, format!("{path}/{key}"), found))
         }
         Value::Array(items) => {
@@ -187,13 +210,32 @@ fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
     }
 }
 
+/// Another one of the words of which a value is one.
+fn other_word(word: &str) -> Option<&'static str> {
+    match word {
+        "timer_job" => Some("scheduler"),
+        "low" | "medium" => Some("high"),
+        "high" => Some("low"),
+        "prod" => Some("staging"),
+        _ => None,
+    }
+}
+
 /// A plan that differs in one place; nothing when the dice made it no plan, or the same one.
 fn other_plan(plan: &Plan, dice: [u32; 4], text: &str) -> Option<Plan> {
     let mut value = serde_json::to_value(plan).unwrap();
     let mut paths = Vec::new();
     leaves(&value, String::new(), &mut paths);
-    let place = value.pointer_mut(&paths[dice[3] as usize % paths.len()]).unwrap();
+    let path = &paths[dice[3] as usize % paths.len()];
+    let place = value.pointer_mut(path).unwrap();
     *place = match place.take() {
+        Value::Object(_) => Value::Null,
+        Value::Array(items) if items.is_empty() => vec![match path.as_str() {
+            "/undoes" => serde_json::to_value(plan_id(u128::from(dice[1]))).unwrap(),
+            _ => text.into(),
+        }]
+        .into(),
+        Value::String(old) if other_word(&old).is_some() => other_word(&old).unwrap().into(),
         Value::String(old) if dice[0].is_multiple_of(3) => format!("{old}{text}").into(),
         Value::String(old) => bent(&old, dice).into(),
         Value::Number(old) => (old.as_i64().unwrap_or(0) + i64::from(dice[1] % 9) - 4).into(),
@@ -386,6 +428,67 @@ fn yes(events: &[Event]) -> bool {
     events
         .iter()
         .any(|event| matches!(event, Event::PlanApproved(_) | Event::JobStarted(_) | Event::PlanProposed(_)))
+}
+
+#[test]
+fn an_approval_is_of_no_plan_that_differs_in_any_place() {
+    let (given, plan) = stage(true);
+    let value = serde_json::to_value(&plan).unwrap();
+    let mut paths = Vec::new();
+    leaves(&value, String::new(), &mut paths);
+    let mut bent_in = Vec::new();
+    for (n, path) in (0u32..).zip(&paths) {
+        let tries = (0..6).flat_map(|a| (0..4).map(move |b| [a, b, b + 1, n]));
+        let others: Vec<Plan> = tries.filter_map(|dice| other_plan(&plan, dice, "x")).collect();
+        for other in &others {
+            let wish = Command::ApprovePlan {
+                plan_id: plan.plan_id,
+                plan_hash: hash(other),
+                comment: "fine".into(),
+                personal: true,
+            };
+            given.refused(&carol(), wish, Code::PlanHashMismatch);
+        }
+        bent_in.extend((!others.is_empty()).then_some(path.as_str()));
+    }
+    let part = "/waves/0/0";
+    for place in [
+        "/undoes",
+        "/reason",
+        "/environment",
+        "/rollback_on_failure",
+        "/rollout/pause_seconds",
+        "/rollout/soak_seconds",
+        "/rollout/without_dead_man",
+        "/rollout/gate",
+        "/rollout/gate/cpu_percent",
+        "/rollout/gate/memory_percent",
+        "/rollout/gate/disk_percent",
+        "/rollout/gate/temperature_celsius",
+        "/rollout/gate/resolve",
+        "/rollout/gate/ntp",
+    ] {
+        assert!(bent_in.contains(&place), "{place}: {bent_in:?}");
+    }
+    for place in [
+        "/bound_sha256",
+        "/risk/level",
+        "/checks",
+        "/checks/0/passed",
+        "/operations/0/risky",
+        "/operations/0/expect_before/properties/0/1",
+        "/operations/0/undo/0",
+        "/dead_man",
+        "/dead_man/seconds",
+        "/dead_man/arm",
+        "/dead_man/menu",
+        "/dead_man/name",
+        "/dead_man/rung",
+    ] {
+        let place = format!("{part}{place}");
+        let inside = |path: &&str| path.starts_with(&place);
+        assert!(bent_in.iter().any(inside), "{place}: {bent_in:?}");
+    }
 }
 
 #[test]

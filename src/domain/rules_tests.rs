@@ -4,7 +4,7 @@ use events::{
     device::{DeviceStatus, Environment, Trust},
     event::Event,
     job::{JobStatus, StepSettled, StepStatus},
-    plan::ApprovedBy,
+    plan::{ApprovedBy, DeadMan, GatePolicy, Precheck, Rung},
     principal::{Door, Role},
 };
 
@@ -404,16 +404,38 @@ fn a_job_that_undoes_never_goes_forward_again() {
 #[test]
 fn every_part_of_a_plan_is_in_its_hash() {
     let plan = dns_plan(1, Environment::Lab, &["r1", "r2"]);
-    let mut variants = vec![plan.clone(); 6];
+    let mut variants = vec![plan.clone(); 17];
     variants[0].waves[0][0].operations[0].expect_before.properties[0].1 = Some("1.1.1.2".into());
     variants[1].waves[0].swap(0, 1);
     variants[2].rollback_on_failure = false;
     variants[3].waves = plan.waves[0].iter().cloned().map(|part| vec![part]).collect();
     variants[4].waves[0][1].risk.score = 31;
     variants[5].summary.push('.');
-    for variant in variants {
-        assert_ne!(hash(&variant), hash(&plan));
-    }
+    variants[6].rollout.pause_seconds = 1;
+    variants[7].rollout.soak_seconds = 1;
+    variants[8].rollout.without_dead_man = true;
+    variants[9].rollout.gate = Some(GatePolicy::default());
+    variants[10].rollout.gate = Some(GatePolicy { temperature_celsius: 71, ..GatePolicy::default() });
+    variants[11].undoes.push(plan_id(2));
+    variants[12].reason.push('.');
+    variants[13].waves[0][0].bound_sha256.push('0');
+    variants[14].waves[0][0].checks.push(Precheck {
+        check: "reachable".into(),
+        passed: true,
+        note: String::new(),
+    });
+    variants[15].waves[0][0].operations[0].risky = Some("it may cut our way".into());
+    variants[16].waves[0][0].dead_man = Some(DeadMan {
+        rung: Rung::TimerJob,
+        seconds: 120,
+        arm: plan.waves[0][0].operations[0].undo[0].clone(),
+        menu: "/system/script/job".into(),
+        name: None,
+    });
+    let mut hashes: Vec<String> = variants.iter().chain([&plan]).map(hash).collect();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 18);
 }
 
 #[test]
