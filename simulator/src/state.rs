@@ -19,6 +19,7 @@ use crate::vitals::Vitals;
 
 const HISTORY_MAX: usize = 100; // RouterOS forgets older actions
 const LOG_MAX: usize = 1_000; // lines of the memory buffer
+const LAST_JOB_AT_BOOT: u64 = 0x125; // jobs are counted anew after every boot
 
 type Tables = BTreeMap<&'static str, Arc<Table>>;
 
@@ -95,6 +96,8 @@ pub struct Session {
 /// A script that runs by itself.
 #[derive(Debug)]
 pub struct Job {
+    /// Its number among all that this box ever ran; its id is given again after a reboot.
+    pub serial: u64,
     /// Who started it.
     pub owner: String,
     /// What it may do.
@@ -155,8 +158,10 @@ pub struct State {
     pub sessions: BTreeMap<String, Session>,
     /// Running scripts.
     pub jobs: BTreeMap<u64, Job>,
-    /// The last job's number.
+    /// The last job's number, counted since the last boot.
     pub last_job: u64,
+    /// Jobs that were ever begun.
+    pub jobs_begun: u64,
     /// Open connections.
     pub connections: BTreeMap<u64, SocketAddr>,
     /// Counts reads of `/ip/service`: ids of its dynamic rows never repeat.
@@ -188,7 +193,8 @@ impl State {
             uptime_offset: days,
             sessions: BTreeMap::new(),
             jobs: BTreeMap::new(),
-            last_job: 0x125,
+            last_job: LAST_JOB_AT_BOOT,
+            jobs_begun: 0,
             connections: BTreeMap::new(),
             service_reads: 0,
             safe_mode: None,
@@ -406,6 +412,7 @@ impl State {
                 task.abort();
             }
         }
+        self.last_job = LAST_JOB_AT_BOOT;
         self.table_mut("/ip/firewall/address-list").rows.retain(|row| !row.is("dynamic"));
         self.table_mut("/log").rows.clear();
         self.log("system,info", "router rebooted", now);

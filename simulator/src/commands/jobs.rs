@@ -15,6 +15,9 @@ use crate::writes::{Args, take};
 
 /// Runs a script. With `as-string` the output comes back, and so does a refusal — with status 200.
 pub async fn execute(device: &Arc<Device>, mut args: Args, actor: &Actor) -> Done {
+    if !actor.may("write") {
+        return Err(Refusal::denied());
+    }
     let script =
         take(&mut args, "script").ok_or_else(|| Refusal::bad("missing value(s) of argument(s) script"))?;
     // Counts whatever its value.
@@ -63,12 +66,14 @@ pub fn start(device: &Arc<Device>, script: String, actor: &Actor, origin: Origin
     let console = Console::new(Arc::clone(device), actor.clone());
     let mut state = device.state();
     state.last_job += 1;
-    let id = state.last_job;
+    state.jobs_begun += 1;
+    let (id, serial) = (state.last_job, state.jobs_begun);
     // What a power cut interrupts begins nothing any more.
     if !*device.up.borrow() {
         return id;
     }
     let job = Job {
+        serial,
         owner: actor.user.clone(),
         policies: actor.policies.clone(),
         started: show_date_time(now.unix_s),
@@ -84,7 +89,10 @@ pub fn start(device: &Arc<Device>, script: String, actor: &Actor, origin: Origin
         let outcome = console.run(&script).await;
         let now = box_.now();
         let mut state = box_.state();
-        let listed = state.jobs.remove(&id).is_some();
+        let listed = state.jobs.get(&id).is_some_and(|job| job.serial == serial);
+        if listed {
+            state.jobs.remove(&id);
+        }
         if let Err(fault) = outcome
             && listed
         {

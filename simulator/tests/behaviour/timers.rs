@@ -127,6 +127,37 @@ async fn a_reboot_takes_jobs_and_leaves_entries() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_reboot_another_script_has_the_id_of_a_lost_one() {
+    let spec = BoxSpec::new("box", Profile::Ccr7_24).plain();
+    let options = FleetOptions { clock_scale: 10.0, boot_race: Duration::ZERO, ..FleetOptions::default() };
+    let fleet = Fleet::start_with(vec![spec], options).await.unwrap();
+    let router = fleet.routers()[0].clone();
+    let lost = arm(&Client::rw(&router), ":delay 1d").await;
+    let later = arm(&Client::rw(&router), ":delay 1d").await;
+    assert_ne!(lost, later);
+    router.reboot(Duration::from_millis(100)).await;
+    router.is_up().await;
+    let another = arm(&Client::admin(&router), ":delay 1d").await;
+    assert_eq!(another, lost);
+    assert_eq!(router.read("/system/script/job")[0]["owner"], "admin");
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_write_may_not_execute() {
+    let (fleet, _) = one(Profile::Ccr7_24).await;
+    let router = fleet.routers()[0].clone();
+    let client = Client::ro(&router);
+    for body in [json!({ "script": ":put 1" }), json!({ "script": ":put 1", "as-string": "yes" })] {
+        let refused = client.post("/rest/execute", body).await;
+        assert_eq!(refused.status, 500);
+        assert!(refused.text().contains("not enough permissions"), "{}", refused.text());
+    }
+    assert!(router.read("/system/script/job").is_empty());
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn power_lost_at_the_very_request() {
     let (fleet, client) = one(Profile::Ccr7_24).await;
     let router = fleet.routers()[0].clone();
