@@ -83,6 +83,7 @@ impl Writer for Scene {
     fn write<'a>(
         &'a self,
         _: Ticket,
+        _: &'a str,
         _: &'a Action,
         _: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>> {
@@ -104,6 +105,7 @@ fn armed(reference: Option<&str>, detail: &str) -> DeadManState {
         status: DeadManStatus::Armed,
         attempts: 1,
         tries: 1,
+        hopeless: false,
         disarms: 0,
         reference: reference.map(str::to_owned),
         started_at: NOON,

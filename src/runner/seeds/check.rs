@@ -23,6 +23,7 @@ use crate::{
     routeros::port::Row,
     runner::seeds::{
         allowed::{why_not_back, why_not_forward},
+        figures::Figures,
         router::{Router, is_as, is_ours, meant, shows_timer},
         spelled::digest,
         verdict::GateView,
@@ -108,26 +109,6 @@ struct Known {
     /// The last request certainly never left.
     unsent: bool,
     reads: BTreeMap<String, (u64, Vec<Row>)>,
-}
-
-/// How a story went, in figures.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Figures(pub BTreeMap<String, u64>);
-
-impl Figures {
-    pub(super) fn count(&mut self, what: impl Into<String>) {
-        *self.0.entry(what.into()).or_default() += 1;
-    }
-
-    pub(super) fn add_many(&mut self, what: &str, many: u64) {
-        *self.0.entry(what.to_owned()).or_default() += many;
-    }
-
-    pub(super) fn add(&mut self, other: Self) {
-        for (what, many) in other.0 {
-            *self.0.entry(what).or_default() += many;
-        }
-    }
 }
 
 /// What an intent allows: one request.
@@ -572,8 +553,13 @@ impl Checker {
                 job.skipped.insert(device_id.clone());
                 self.open.remove(device_id);
                 // Its wave is judged anew, without it.
-                let wave = job.of(device_id).next().map(|step| step.layout.wave.0 as usize - 1);
-                if let Some(gate) = wave.and_then(|wave| job.gates.get_mut(wave)) {
+                let Some(wave) = job.of(device_id).next().map(|step| step.layout.wave) else { return };
+                let skipped = job.skipped.clone();
+                let mut of_wave = job.steps.iter().filter(|step| step.layout.wave == wave);
+                let left = of_wave.any(|s| s.is_on_router() && !skipped.contains(&s.layout.device_id));
+                // With no device left its verdict stands.
+                let gate = &mut job.gates[wave.0 as usize - 1];
+                if left || gate.passed.is_none() {
                     gate.look_again();
                 }
             }

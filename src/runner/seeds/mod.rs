@@ -5,6 +5,7 @@
 
 mod allowed;
 mod check;
+mod figures;
 mod mutants;
 mod people;
 mod plans;
@@ -24,7 +25,7 @@ use std::{
 };
 
 use self::{
-    check::Figures,
+    figures::Figures,
     mutants::Mutant,
     plans::Scenario,
     play::{End, play},

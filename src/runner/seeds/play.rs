@@ -23,7 +23,8 @@ use crate::{
     runner::{
         Desk as _, Runner,
         seeds::{
-            check::{Figures, StepView},
+            check::StepView,
+            figures::Figures,
             mutants::Mutant,
             people,
             plans::{Person, Scenario},

@@ -84,6 +84,8 @@ pub(super) struct Router {
     pub ended_another: bool,
     pub born: Instant,
     pub booted: Instant,
+    /// It was up for so long when the story began.
+    pub up_before: Duration,
     /// It does not answer before then.
     pub silent_until: Instant,
     /// Somebody else changed it: what it should be is not known any more.
@@ -252,6 +254,7 @@ impl Router {
             ended_another: false,
             born: now,
             booted: now,
+            up_before: Duration::from_secs(3 * 86_400),
             silent_until: now,
             touched: false,
             odd: false,
@@ -290,7 +293,7 @@ impl Router {
         self.next_job = scripts + 1;
         self.others = (1..=scripts).map(|id| format!("*{id:X}")).collect();
         self.silent_until = self.silent_until.max(now + takes);
-        self.booted = now + takes;
+        (self.booted, self.up_before) = (now + takes, Duration::ZERO);
     }
 
     pub(super) fn write(
@@ -394,7 +397,7 @@ impl Router {
         let cpu = if self.is(Sick::Busy) { "97" } else { "12" };
         let memory = if self.is(Sick::Full) { "80" } else { "600" };
         let disk = if self.is(Sick::Cluttered) { "80" } else { "600" };
-        let uptime = now.saturating_duration_since(self.booted).as_secs() + 1;
+        let uptime = (now.saturating_duration_since(self.booted) + self.up_before).as_secs() + 1;
         let mut row = row(&[
             ("version", "7.20.8 (long-term)"),
             ("cpu-load", cpu),

@@ -16,6 +16,8 @@ use crate::runner::seeds::check::{Checker, JobView, StepView};
 
 /// Looks at a wave whose devices answer: one before it and three after it.
 const LOOKS: usize = 4;
+/// A router that is up for less than this was just booted.
+const YOUNG_S: u64 = 60;
 /// Moments are counted in whole parts of a second.
 const SLACK: Duration = Duration::from_millis(1);
 
@@ -27,6 +29,8 @@ pub(super) struct GateView {
     /// When the last step of its wave was settled.
     pub settled: Option<Instant>,
     judged: Option<Instant>,
+    /// A person had it looked at again: what booted before is known.
+    again: bool,
 }
 
 impl GateView {
@@ -49,6 +53,7 @@ impl GateView {
         let unread = self.looks.first().is_some_and(|look| look.iter().any(|s| s.problem.is_some()));
         self.looks.truncate(usize::from(!unread || self.settled.is_some()));
         (self.passed, self.judged) = (None, None);
+        self.again |= !self.looks.is_empty();
         self.settled = self.settled.map(|_| Instant::now());
     }
 
@@ -67,14 +72,18 @@ fn figures(vitals: Vitals, policy: &GatePolicy) -> [(&'static str, bool); 4] {
     ]
 }
 
-/// What is not well: a device that is lost, that booted meanwhile, that fails its probes twice, or that twice shows a
-/// figure beyond its limit and did not before.
-fn trouble(policy: &GatePolicy, looks: &[Vec<GateSample>]) -> BTreeSet<String> {
+/// What is not well: a device that is lost, that booted meanwhile or just before, that fails its probes twice, or that
+/// twice shows a figure beyond its limit and did not before.
+fn trouble(policy: &GatePolicy, looks: &[Vec<GateSample>], again: bool) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let Some((before, after)) = looks.split_first() else { return found };
     let first: BTreeMap<&DeviceId, Vitals> =
         before.iter().filter_map(|s| Some((&s.device_id, s.vitals?))).collect();
     let mut times: BTreeMap<(&DeviceId, &str), u32> = BTreeMap::new();
+    let mut up: BTreeMap<&DeviceId, u64> = BTreeMap::new();
+    if !again {
+        up.extend(first.iter().map(|(id, vitals)| (*id, vitals.uptime_seconds)));
+    }
     for sample in after.iter().flatten() {
         let id = &sample.device_id;
         let Some(vitals) = sample.vitals else {
@@ -82,7 +91,9 @@ fn trouble(policy: &GatePolicy, looks: &[Vec<GateSample>]) -> BTreeSet<String> {
             continue;
         };
         let was = first.get(id);
-        if was.is_some_and(|was| vitals.uptime_seconds < was.uptime_seconds) {
+        let earlier = up.insert(id, vitals.uptime_seconds);
+        let young = !again && vitals.uptime_seconds < YOUNG_S;
+        if young || earlier.is_some_and(|earlier| vitals.uptime_seconds < earlier) {
             found.insert(format!("{id}: it booted"));
         }
         if sample.problem.is_some() {
@@ -127,7 +138,7 @@ impl Checker {
         else {
             return self.fault("a gate was judged that its plan does not have".to_owned());
         };
-        let bad = trouble(&policy, &gate.looks);
+        let bad = trouble(&policy, &gate.looks, gate.again);
         let many = gate.looks.len();
         let lost = bad.iter().any(|what| what.ends_with("is lost"));
         self.figures.count(format!("gate passed: {passed}"));

@@ -17,11 +17,14 @@ use crate::{
         error::{Garble, RouterError},
         port::{Ask, Priority, Promise, Reader, Receipt, Reply, Row, Writer},
     },
-    runner::seeds::{
-        mutants::Mutant,
-        rng::Rng,
-        router::{ENTRIES, JOBS, NEVER},
-        stage::{Scene, Stage},
+    runner::{
+        Desk,
+        seeds::{
+            mutants::Mutant,
+            rng::Rng,
+            router::{ENTRIES, JOBS, NEVER},
+            stage::{Scene, Stage},
+        },
     },
 };
 
@@ -330,12 +333,16 @@ impl Writer for Stage {
     fn write<'a>(
         &'a self,
         ticket: Ticket,
-        _: &'a str,
+        bound: &'a str,
         action: &'a Action,
         deadline: Duration,
     ) -> Promise<'a, Result<Receipt, RouterError>> {
         Box::pin(async move {
             self.doing().await;
+            if !bound.is_empty() && Desk::bound(self, ticket.device_id()).as_deref() != Some(bound) {
+                self.scene().checker.sent_nothing(&ticket);
+                return Err(RouterError::OtherBox);
+            }
             if let Err(error) = self.login() {
                 let mut scene = self.scene();
                 scene.checker.is_away(ticket.device_id());
