@@ -330,8 +330,10 @@ impl Rig {
         while disarmed.elapsed() < Duration::from_secs(deadline_s() + 1) {
             std::thread::park_timeout(Duration::from_secs(1));
         }
-        for n in 0..self.count {
-            if !self.is_written(n) {
+        // A busy machine may be too slow for a gate within the deadline: then a timer was right to fire, and the job says so.
+        for (n, plan) in self.plans.iter().enumerate() {
+            let details = self.admin("plan_details", &json!({ "plan_id": plan })).body;
+            if !self.is_written(n) && (measures() || details["status"] == "completed") {
                 wrong.push(format!("router {n}: a timer fired although all was well"));
             }
         }
