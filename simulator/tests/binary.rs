@@ -110,6 +110,9 @@ fn whole_fleet(address: SocketAddr, boxes: &Value) {
     };
     let before = control(address, "GET", "/writes", &json!({}));
     let since = before.as_array().unwrap().last().map_or(0, |entry| entry["order"].as_u64().unwrap());
+    let journals = control(address, "GET", "/journals", &json!({}));
+    let all = journals.as_object().unwrap().values().flat_map(|entries| entries.as_array().unwrap());
+    let last = all.map(|entry| entry["order"].as_u64().unwrap()).max().unwrap();
     assert_eq!((set(1, "1.1.1.1"), set(0, "8.8.8.8"), set(1, "nonsense")), (200, 200, 400));
     let told = control(address, "GET", &format!("/writes?since={since}"), &json!({}));
     let told: Vec<(&str, &str)> = told
@@ -124,7 +127,7 @@ fn whole_fleet(address: SocketAddr, boxes: &Value) {
         [(second, path), (first, path)],
         "in the order of arrival, and only what changed something"
     );
-    let journals = control(address, "GET", &format!("/journals?since={since}"), &json!({}));
+    let journals = control(address, "GET", &format!("/journals?since={last}"), &json!({}));
     let of = |name: &str| journals[name].as_array().unwrap().len();
     assert_eq!((of(first), of(second)), (1, 2), "what was refused is there too");
     // One fault for all, and its release; the end of all faults.
