@@ -347,6 +347,14 @@ impl Reader for Arc<Lanes> {
     ) -> Promise<'a, Result<Reply, RouterError>> {
         Box::pin(self.read_now(device, ask, priority, deadline))
     }
+
+    fn renew(&self, device: &DeviceId) {
+        for ((of, _), lane) in lock(&self.lanes).iter() {
+            if of == device {
+                lock(&lane.health).epoch += 1;
+            }
+        }
+    }
 }
 
 impl Writer for Arc<Lanes> {

@@ -120,6 +120,10 @@ pub trait Reader: Send + Sync {
         priority: Priority,
         deadline: Duration,
     ) -> Promise<'a, Result<Reply, RouterError>>;
+
+    /// What is asked from now on goes over a new connection: one that stands may still be let through where a new one
+    /// would not be. A reader without connections has nothing to do.
+    fn renew(&self, _device: &DeviceId) {}
 }
 
 /// What a box shows before any login is sent.

@@ -98,6 +98,12 @@ impl Runner {
                 && (sample == 0 || job.steps_of(device_id).any(StepState::is_on_router))
         };
         let devices: Vec<&DeviceId> = parts.iter().map(|part| &part.device_id).filter(meant).collect();
+        if sample > 0 {
+            // A rule that cuts us off may spare the connection that was there before it.
+            let held = parts.iter().filter(|part| part.dead_man.is_some()).map(|part| &part.device_id);
+            held.filter(|device_id| devices.contains(device_id))
+                .for_each(|device_id| self.reader.renew(device_id));
+        }
         let settled_at = job.wave(wave).and_then(|wave| wave.settled_at);
         let waited_s =
             settled_at.map_or(0, |settled| self.desk.now().micros_since(settled).max(0) / 1_000_000);
