@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use events::operation::{Action, Expectation, Operation, Property, Which};
+use events::operation::{Action, Expectation, FOUND, Operation, Property, Which};
 
 use crate::{
     changes::{
@@ -53,11 +53,42 @@ pub fn first_misfit<'a>(
         if !operation.action.needs_found() && named.is_some_and(|id| id != found) {
             return Some(operation);
         }
-        *rows = play(rows, &operation.action.on_found(found), &format!("*new{n}"));
+        let next = played(rows, operation, n).1;
+        *rows = next;
         // It may come to stand elsewhere than where it was: its neighbours are others now.
         let after = &operation.expect_after;
         (!fits(rows, meant(rows, after), after)).then_some(operation)
     })
+}
+
+/// The record that an operation is about, and the records after it; `n` makes the id of what it adds.
+pub(super) fn played(rows: &[Row], operation: &Operation, n: usize) -> (Option<Row>, Vec<Row>) {
+    let found = meant(rows, &operation.expect_before).ok().flatten();
+    let id = found.map(id_of).unwrap_or_default();
+    (found.cloned(), play(rows, &operation.action.on_found(id), &format!("*new{n}")))
+}
+
+/// The records as they were before some operations, which come in the order in which they were made: each is taken back
+/// in thought, the last one first, where the records are as it left them.
+#[must_use]
+pub fn rewound(rows: &[Row], operations: &[&Operation]) -> Vec<Row> {
+    let mut now = rows.to_vec();
+    for (n, operation) in operations.iter().enumerate().rev() {
+        let after = &operation.expect_after;
+        let row = meant(&now, after);
+        let [undo] = operation.undo.as_slice() else { break };
+        if !fits(&now, row, after) {
+            continue;
+        }
+        let found = row.ok().flatten().map(id_of).unwrap_or_default();
+        // A record that was removed is known by its id to what was done to it before.
+        let again = match &operation.action {
+            Action::Remove { id, .. } if id != FOUND => id.clone(),
+            _ => format!("*was{n}"),
+        };
+        now = play(&now, &undo.on_found(found), &again);
+    }
+    now
 }
 
 /// Several records fit: none can be told to be meant.
@@ -175,6 +206,23 @@ mod tests {
         let (back, _) = reversed_all(&now, &made, "C");
         assert_eq!(without_ids(&back), without_ids(&rows));
         assert_eq!(id_of(&back[0]), "*C000", "it is another record now");
+    }
+
+    #[test]
+    fn what_was_done_since_is_taken_back_in_thought() {
+        let rows = [row("*1", "a"), row("*2", "b")];
+        // A comment is changed twice and the rule removed; another one is added and changed.
+        let (now, made) = session(&rows, &[(1, 0, 5), (1, 0, 6), (2, 0, 0), (0, 0, 1), (1, 1, 7)]);
+        for at in 0..=made.len() {
+            let then = session(&rows, &[(1, 0, 5), (1, 0, 6), (2, 0, 0), (0, 0, 1), (1, 1, 7)][..at]).0;
+            let later: Vec<&Operation> = made[at..].iter().map(|(operation, _)| operation).collect();
+            assert_eq!(without_ids(&rewound(&now, &later)), without_ids(&then), "{at}");
+        }
+        // What somebody else made of it is no work of ours, and stays.
+        let mut other = now.clone();
+        let last = other.len() - 1;
+        other[last].insert("comment".into(), "by hand".into());
+        assert_eq!(rewound(&other, &[&made[4].0]), other);
     }
 
     #[test]

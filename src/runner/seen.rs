@@ -7,11 +7,14 @@ use events::{
     operation::{Action, Expectation, Operation, Place, Wanted, Which},
 };
 
-use crate::routeros::{
-    error::{Garble, RouterError},
-    port::{Ask, Priority, Reader, Row},
-    resources,
-    value::{boolean, is_off},
+use crate::{
+    changes::invert::rewound,
+    routeros::{
+        error::{Garble, RouterError},
+        port::{Ask, Priority, Reader, Row},
+        resources,
+        value::{boolean, is_off},
+    },
 };
 
 /// One reading may take this long: routers with thousands of records need seconds for them.
@@ -81,6 +84,30 @@ impl Seen {
             Err(RouterError::Absent { status: 404, .. }) if one_record => Vec::new(),
             Err(error) => return Err(error),
         };
+        Self::of(rows, operation)
+    }
+
+    /// The same before some operations that were made since: they are taken back in thought on what is read.
+    pub(super) async fn read_before(
+        reader: &dyn Reader,
+        device_id: &DeviceId,
+        operation: &Operation,
+        later: &[&Operation],
+    ) -> Result<Self, RouterError> {
+        let Expectation { menu, which, .. } = &operation.expect_after;
+        let rows = reader.read(device_id, Ask::print(menu), Priority::Job, READ_WITHIN).await?.rows;
+        let mut rows = rewound(&rows, later);
+        let placed = operation.expect_after.place.is_some() || operation.expect_before.place.is_some();
+        if let (Which::Find { narrow, .. }, false) = (which, placed) {
+            rows.retain(|row| narrow.iter().all(|(name, value)| row.get(name) == Some(value)));
+        }
+        Self::of(rows, operation)
+    }
+
+    /// What rows show of an operation.
+    fn of(rows: Vec<Row>, operation: &Operation) -> Result<Self, RouterError> {
+        let Expectation { menu, which, .. } = &operation.expect_after;
+        let placed = operation.expect_after.place.is_some() || operation.expect_before.place.is_some();
         if rows.iter().any(|row| !resources::looks_right(menu, row)) {
             return Err(Garble::OtherMenu.into());
         }

@@ -8,20 +8,21 @@ use std::time::Duration;
 use events::{
     ids::StepId,
     job::{StepSettled, StepStatus},
+    operation::Operation,
     plan::Plan,
 };
 
 use crate::{
     domain::{
         Command,
-        job::{JobState, StepState},
+        job::{JobState, StepState, operation_of},
     },
     failure::{Code, Failure},
     runner::{
         Runner,
         drive::Went,
         effect::{Report, step_of},
-        seen::{Verdict, judge},
+        seen::{Seen, Verdict, judge},
     },
 };
 
@@ -74,6 +75,30 @@ impl Runner {
         }
     }
 
+    /// Whether a step is on the router beneath later ones of the same menu, which stand there as well.
+    async fn stands_beneath(
+        &self,
+        job: &JobState,
+        plan: &Plan,
+        step: &StepState,
+        operation: &Operation,
+    ) -> bool {
+        let device_id = &step.layout.device_id;
+        let menu = &operation.expect_after.menu;
+        let later = job.steps_of(device_id).filter(|other| {
+            other.layout.operation > step.layout.operation && other.is_on_router() && !other.undo
+        });
+        let later: Vec<&Operation> = later
+            .filter_map(|other| operation_of(plan, &other.layout))
+            .filter(|other| other.expect_after.menu == *menu)
+            .collect();
+        if later.is_empty() {
+            return false;
+        }
+        let seen = Seen::read_before(&*self.reader, device_id, operation, &later).await;
+        seen.is_ok_and(|seen| judge(operation, &seen) == Verdict::After)
+    }
+
     /// Reads the device and reports what became of a step.
     pub(super) async fn settle_by_reading(
         &self,
@@ -99,7 +124,17 @@ impl Runner {
             return Ok(Went::Unread);
         };
         let held = step.status == StepStatus::Held;
-        let status = match (judge(operation, &seen), step.undo) {
+        let mut verdict = judge(operation, &seen);
+        let mut observed = seen.reported(operation);
+        if held
+            && !step.undo
+            && verdict != Verdict::After
+            && self.stands_beneath(job, plan, step, operation).await
+        {
+            // It is there, under what was done to the same record after it; what was read of it then still holds.
+            (verdict, observed) = (Verdict::After, step.observed.clone());
+        }
+        let status = match (verdict, step.undo) {
             (Verdict::After, _) => StepStatus::Applied,
             // Its timed undo is gone, and so is the change.
             (Verdict::Before, false) if held => StepStatus::RevertedByRouter,
@@ -112,7 +147,7 @@ impl Runner {
             StepStatus::Diverged => Some(Code::StepDiverged.as_str().to_owned()),
             _ => None,
         };
-        let report = settled(job, step, status, code, step.detail.clone(), seen.reported(operation));
+        let report = settled(job, step, status, code, step.detail.clone(), observed);
         events::crash::point("settle.before_report");
         self.submit(Command::SettleStep(report)).await?;
         events::crash::point("settle.after_report");
