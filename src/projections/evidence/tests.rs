@@ -425,6 +425,62 @@ fn what_is_left_out_is_noticed_wherever_what_is_left_does_not_fit() {
     }
 }
 
+/// The runs of a plan's events (from, to) without which its evidence is still good.
+fn not_missed(tale: &mut Tale) -> (Bundle, Vec<(usize, usize)>) {
+    let bundle = tale.bundle(plan_id(1));
+    let all = bundle.events.len();
+    let runs = (1..all).flat_map(|from| (from + 1..=all).map(move |to| (from, to)));
+    let good = |(from, to): &(usize, usize)| {
+        let mut less = bundle.clone();
+        less.events.drain(*from..*to);
+        compose(plan_id(1), less)
+            .is_ok_and(|evidence| verdict_of(&serde_json::to_value(evidence).unwrap()).good)
+    };
+    let found = runs.filter(good).collect();
+    (bundle, found)
+}
+
+/// The kinds of events of each run in the middle that is not missed.
+fn inner(tale: &mut Tale) -> Vec<Vec<String>> {
+    let (bundle, runs) = not_missed(tale);
+    let inner = runs.iter().filter(|(_, to)| *to < bundle.events.len());
+    inner
+        .map(|(from, to)| bundle.events[*from..*to].iter().map(|event| event.kind.clone()).collect())
+        .collect()
+}
+
+#[test]
+fn a_run_of_events_is_missed_unless_it_is_the_end_or_the_story_makes_sense_without_it() {
+    let (bundle, runs) = not_missed(&mut one_device());
+    assert!(runs.iter().all(|(_, to)| *to == bundle.events.len()), "nothing in the middle: {runs:?}");
+    assert!(!runs.is_empty(), "the end can be cut off");
+    assert_eq!(inner(&mut undone_rollout()), [["StepStarted", "StepSettled"]], "a write that was refused");
+    // A gate that failed, the halt, a person's decision, and the looks after which it passed.
+    let mut plan = rollout(1, Environment::Prod);
+    plan.rollback_on_failure = false;
+    let mut tale = Tale::new(Environment::Prod);
+    let job = tale.started(plan);
+    tale.drive(job, &mut |tale, need| match need {
+        crate::domain::job::Need::Sample { wave: WaveNo(2), sample: sample @ 1..=3 } => {
+            tale.look(job, 2, *sample, 99);
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(status_of(&tale, 1), JobStatus::Halted);
+    let (direction, reason) = (Direction::Retry, "it was the backup".to_owned());
+    tale.when(&person(), Command::DirectJob { job_id: job, direction, reason });
+    tale.drive(job, &mut as_told);
+    assert_eq!(status_of(&tale, 1), JobStatus::Completed);
+    let runs = inner(&mut tale);
+    let holds = |run: &Vec<String>, kind: &str| run.iter().any(|one| one == kind);
+    let halt = |run: &Vec<String>| holds(run, "GateJudged") && holds(run, "JobDirected");
+    assert!(
+        !runs.is_empty() && runs.iter().all(halt),
+        "a failed gate with its halt and retry, whole: {runs:#?}"
+    );
+}
+
 #[test]
 fn the_same_in_other_words_is_the_same() {
     fn turned(value: &Value) -> Value {
