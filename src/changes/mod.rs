@@ -33,6 +33,7 @@ pub mod route;
 #[cfg(test)]
 mod route_tests;
 pub mod span;
+pub mod way_back;
 pub mod wireless;
 
 use events::{

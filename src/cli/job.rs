@@ -191,7 +191,11 @@ pub(super) enum Followed {
 }
 
 /// Follows a job until it rests, showing each change.
-async fn follow(client: &Client, job_id: &str, view: &mut dyn Watcher) -> Result<Followed, Failure> {
+pub(super) async fn follow(
+    client: &Client,
+    job_id: &str,
+    view: &mut dyn Watcher,
+) -> Result<Followed, Failure> {
     let followed = follow_with(client, job_id, view).await;
     view.end();
     followed
@@ -301,7 +305,7 @@ fn stand(views: &crate::projections::Views, job_id: Option<JobId>) -> Option<cra
 }
 
 /// What a person hears who stopped following a job.
-fn tell_interrupted(job_id: &str, here: bool) {
+pub(super) fn tell_interrupted(job_id: &str, here: bool) {
     out::talk(&if here {
         format!(
             "interrupted: {job_id} stops after the step in hand. It goes on when the appliance runs, or with: \

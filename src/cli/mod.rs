@@ -19,6 +19,7 @@ mod log;
 mod mcp;
 mod out;
 mod plan;
+mod rollback;
 mod schema;
 mod serve;
 mod snapshot;

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Common, client::Client, evidence, job, out, usage},
+    cli::{Common, client::Client, evidence, job, out, rollback, usage},
     failure::{Code, Failure},
 };
 
@@ -62,7 +62,7 @@ pub(super) enum Plan {
     },
     /// Write everything that happened to a plan, with its proofs, into one file: `verify --evidence` checks it anywhere.
     Evidence(evidence::Make),
-    /// Undo a finished plan now: its approval is good for its undo too, for a day.
+    /// Undo a finished plan now, and follow it to its end: its approval is good for its undo too, for a day.
     Rollback {
         /// `plan_…`
         plan_id: String,
@@ -98,6 +98,8 @@ fn queued(row: &mut Value) {
         s @ 60..3600 => format!("{} min", s / 60),
         s => format!("{} h {} min", s / 3600, s % 3600 / 60),
     };
+    let undone: Vec<String> = list(&row["undoes"]).map(out::cell).collect();
+    row["reverses"] = undone.join(", ").into();
     row["waits"] = time(&row["age_s"]).into();
     row["expires_in"] = time(&row["expires_in_s"]).into();
     row["so_far"] =
@@ -129,6 +131,10 @@ fn readable(plan: &Value) -> String {
         if origin[name].as_str().is_some_and(|text| !text.is_empty()) {
             text.push_str(&format!("{label} {}\n", out::cell(&origin[name])));
         }
+    }
+    for undone in list(&plan["reverses"]) {
+        let [id, what, by] = ["plan_id", "summary", "requested_by"].map(|field| out::cell(&undone[field]));
+        text.push_str(&format!("reverses {id}  {what}  by {by}\n"));
     }
     text.push_str(&course(plan));
     for group in list(&plan["groups"]) {
@@ -267,6 +273,7 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
                         ("plan", "plan_id"),
                         ("risk", "risk_level"),
                         ("what", "summary"),
+                        ("reverses", "reverses"),
                         ("environment", "environment"),
                         ("by", "created_by"),
                         ("waits", "waits"),
@@ -296,7 +303,7 @@ pub(super) async fn run(common: &Common, command: Plan) -> Result<u8, Failure> {
         Plan::Start { plan_id, wait } => {
             return job::carry(common, "plan_start", json!({ "plan_id": plan_id }), wait, started).await;
         }
-        Plan::Rollback { plan_id, reason } => return roll_back(common, &plan_id, &reason).await,
+        Plan::Rollback { plan_id, reason } => return rollback::run(common, &plan_id, &reason).await,
         Plan::Undo { correlation, plan, environment, without_dead_man, reason } => {
             let mut params = json!({ "reason": reason, "without_dead_man": without_dead_man });
             let given = [("correlation", correlation), ("plan_id", plan), ("environment", environment)];
@@ -317,28 +324,6 @@ fn started(answer: &Value) -> String {
     format!("started as {}\nnext: {}", out::cell(&answer["job_id"]), out::cell(&answer["next_step"]))
 }
 
-/// Undoes a finished plan. 5 when something of it is left.
-async fn roll_back(common: &Common, plan_id: &str, reason: &str) -> Result<u8, Failure> {
-    let params = json!({ "plan_id": plan_id, "reason": reason });
-    let answer = Client::once(common, "config_rollback_plan", params).await?;
-    out::show(common, &answer, |answer| {
-        let mut text = format!(
-            "{plan_id} is {}: {} of {} devices undone by {}",
-            out::cell(&answer["status"]),
-            out::cell(&answer["summary"]["success"]),
-            out::cell(&answer["summary"]["total"]),
-            out::cell(&answer["job_id"]),
-        );
-        let columns = [("device", "device_id"), ("status", "status"), ("reason", "reason")];
-        text.push_str(&format!("\n{}", out::table(&answer["devices"], &columns)));
-        if answer["next_step"] != "none" {
-            text.push_str(&format!("\nnext: {}", out::cell(&answer["next_step"])));
-        }
-        text
-    })?;
-    Ok(if answer["status"] == "rolled_back" { 0 } else { 5 })
-}
-
 /// A plan that reverses others, as a person reads it.
 fn undoing(answer: &Value) -> String {
     let mut text = format!(
@@ -355,9 +340,10 @@ fn undoing(answer: &Value) -> String {
         let [id, what, why] = ["plan_id", "summary", "why"].map(|field| out::cell(&plan[field]));
         text.push_str(&format!("  not {id}  {what}: {why}\n"));
     }
-    for device in answer["devices"].as_array().into_iter().flatten() {
-        text.push_str(&format!("\n  {}\n", out::cell(&device["device_id"])));
-        for line in device["changes"].as_array().into_iter().flatten() {
+    for group in list(&answer["groups"]) {
+        let ids: Vec<String> = list(&group["device_ids"]).map(out::cell).collect();
+        text.push_str(&format!("\n  {}\n", ids.join(", ")));
+        for line in list(&group["changes"]) {
             text.push_str(&format!("    {}\n", out::cell(line)));
         }
     }

@@ -1,7 +1,27 @@
 //! What reverses an operation that stands on a router. The way back is another operation, so it can be planned, looked at,
 //! carried out and reversed like every other.
 
-use events::operation::{Action, Expectation, FOUND, Operation, Wanted, Which};
+use events::operation::{Action, Expectation, FOUND, Operation, Property, Wanted, Which};
+
+/// What the approver and the router's timed undo go by: the guards of our own way judged the change, not its undo, and the
+/// router may be another by then.
+pub const UNJUDGED: &str =
+    "whether undoing this keeps our own way to the router was not judged when the change was planned";
+
+/// Menus, with all below them, in which a change can cut our own way to a router: those that the guards of the changes
+/// watch, and their neighbours.
+const WATCHED: [&str; 10] = [
+    "/interface",
+    "/ip/address",
+    "/ip/route",
+    "/ip/firewall",
+    "/ip/dhcp-client",
+    "/ip/dhcp-server",
+    "/ip/pool",
+    "/ipv6",
+    "/routing",
+    "/caps-man",
+];
 
 /// What reverses an operation that stands on a router; nothing when it has no undo. `added` is the id that the router
 /// gave to the record that the operation added: no other record is meant, however much it looks like it.
@@ -28,8 +48,28 @@ pub fn invert(operation: &Operation, added: Option<&str>) -> Option<Operation> {
         },
         // How many others there are by then is not what this is about.
         expect_after: Expectation { count: None, ..before.clone() },
-        risky: operation.risky.clone(),
+        risky: operation
+            .risky
+            .clone()
+            .or_else(|| may_reach_our_way(&operation.action).then(|| UNJUDGED.to_owned())),
     })
+}
+
+/// True when an action is about a menu that our own way can depend on, and about more than a comment.
+fn may_reach_our_way(action: &Action) -> bool {
+    let menu = action.menu();
+    let below = |watched: &&str| {
+        menu.strip_prefix(*watched).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let comment = |properties: &[Property]| properties.iter().all(|(name, _)| name == "comment");
+    let told_only = match action {
+        Action::Set { properties, .. } | Action::SetSingleton { properties, .. } => comment(properties),
+        Action::Command { command, properties, .. } if command == "unset" => {
+            properties.iter().any(|(name, value)| name == "value-name" && value == "comment")
+        }
+        _ => false,
+    };
+    WATCHED.iter().any(below) && !told_only
 }
 
 /// What reverses operations that stand on one router, last first; nothing when one of them has no undo. They come in the
@@ -98,5 +138,62 @@ fn name_found(action: &mut Action, instead_of: Option<&str>) {
             named.for_each(|(_, value)| FOUND.clone_into(value));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(action: Action, undo: Action) -> Operation {
+        let which = Which::Id("*1".to_owned());
+        Operation {
+            expect_before: Expectation::gone(action.menu(), which.clone()),
+            expect_after: Expectation::of(action.menu(), which, Vec::new()),
+            action,
+            undo: vec![undo],
+            risky: None,
+        }
+    }
+
+    fn pair(name: &str, value: &str) -> Vec<Property> {
+        vec![(name.to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn what_can_reach_our_own_way_is_undone_as_risky_whatever_the_change_was() {
+        let menus = [
+            "/ip/firewall/filter",
+            "/ip/firewall/address-list",
+            "/ip/address",
+            "/ip/route",
+            "/interface/bridge/port",
+            "/interface/vlan",
+            "/ip/dhcp-client",
+            "/ip/dhcp-server",
+        ];
+        for menu in menus {
+            let menu = menu.to_owned();
+            let add = Action::Add { menu: menu.clone(), properties: pair("address", "192.0.2.1/24") };
+            let remove = Action::Remove { menu: menu.clone(), id: FOUND.to_owned() };
+            let set = |name: &str| Action::Set {
+                menu: menu.clone(),
+                id: "*1".to_owned(),
+                properties: pair(name, "x"),
+            };
+            let risk = |action: &Action, undo: &Action| {
+                invert(&operation(action.clone(), undo.clone()), None).unwrap().risky
+            };
+            assert_eq!(risk(&add, &remove).as_deref(), Some(UNJUDGED), "{menu}");
+            assert_eq!(risk(&remove, &add).as_deref(), Some(UNJUDGED), "{menu}");
+            assert_eq!(risk(&set("disabled"), &set("disabled")).as_deref(), Some(UNJUDGED), "{menu}");
+            assert_eq!(risk(&set("comment"), &set("comment")), None, "{menu}: a comment leads nowhere");
+            let told = Operation { risky: Some("told".to_owned()), ..operation(add, remove) };
+            assert_eq!(invert(&told, None).unwrap().risky.as_deref(), Some("told"), "{menu}");
+        }
+        for menu in ["/ip/dns", "/system/ntp/client", "/system/identity", "/ip/addresses"] {
+            let set = Action::SetSingleton { menu: menu.to_owned(), properties: pair("name", "x") };
+            assert_eq!(invert(&operation(set.clone(), set), None).unwrap().risky, None, "{menu}");
+        }
     }
 }

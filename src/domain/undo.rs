@@ -9,7 +9,7 @@ use events::{
     ids::{DeviceId, JobId, Moment, PlanId},
     job::StepStatus,
     operation::Operation,
-    plan::{DevicePart, Plan},
+    plan::{DevicePart, GatePolicy, Plan, Rollout},
 };
 
 use crate::{
@@ -227,6 +227,20 @@ pub fn rolls_back<'a>(
     }
 }
 
+/// How a reversal goes through its waves: as the plan that it reverses, and never without a gate where its timed undos are
+/// to be disarmed only once the router was reached again.
+#[must_use]
+pub fn watched(original: &Rollout, risky: bool) -> Rollout {
+    let gate = original.gate.clone().or_else(|| risky.then(GatePolicy::default));
+    Rollout { gate, ..original.clone() }
+}
+
+/// True when something about a router may cut our own way.
+#[must_use]
+pub fn is_risky(part: &DevicePart) -> bool {
+    part.operations.iter().any(|operation| operation.risky.is_some())
+}
+
 /// Whether a plan is what it says about others: it reverses exactly what they left. One that is approved with the plan
 /// that it reverses is about no other, comes in time, and goes the same way.
 ///
@@ -252,12 +266,11 @@ pub(super) fn admit(
         }
         ([undone], Some(Some(named))) if undone.to_string() == named => {
             let original = &rolls_back(state, rules, *undone, at)?.plan;
-            if plan.rollout != original.rollout || plan.rollback_on_failure {
+            let risky = plan.waves.iter().flatten().any(is_risky);
+            if plan.rollout != watched(&original.rollout, risky) || plan.rollback_on_failure {
                 return forged("it does not go through its waves as the plan that it reverses");
             }
-            let unguarded = |part: &DevicePart| {
-                part.dead_man.is_none() && part.operations.iter().any(|operation| operation.risky.is_some())
-            };
+            let unguarded = |part: &DevicePart| part.dead_man.is_none() && is_risky(part);
             if !plan.rollout.without_dead_man && plan.waves.iter().flatten().any(unguarded) {
                 return forged("what is risky is not done without a timed undo");
             }

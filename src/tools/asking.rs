@@ -14,7 +14,6 @@ use crate::{
         catalog,
         context::{ANSWER_MARGIN, Router},
         dead_man,
-        precheck::LOOKS,
         tool::ToolDef,
     },
 };
@@ -24,10 +23,8 @@ pub(super) const RECORDS_MAX: u64 = 20_000;
 
 /// In builds for tests, what a tool does must be among the endpoints that it declares; else the list of commands lies.
 pub(super) fn declared(tool: &str, what: &str, covered: impl Fn(&Endpoint) -> bool) -> Result<(), Failure> {
-    let sends = |def: &ToolDef| {
-        let looks = LOOKS.iter().filter(|_| def.spec.shaped);
-        def.uses.iter().chain(looks).chain(&dead_man::USES).any(&covered)
-    };
+    let sends =
+        |def: &'static ToolDef| catalog::endpoints(def).chain(dead_man::USES).any(|one| covered(&one));
     if !cfg!(debug_assertions) || catalog::find(tool).is_none_or(sends) {
         return Ok(());
     }

@@ -60,14 +60,16 @@ pub fn find(name: &str) -> Option<&'static ToolDef> {
 }
 
 /// Every RouterOS command that a tool can send. One that starts plans of a topic sends what the topic's tools planned; one
-/// that reverses plans sends what the tools that made them can send, and reads that back; what leads to writes can lead to a
-/// timed undo as well.
+/// that reverses plans sends what the tools that made them can send, and reads what they read for their guards; what leads
+/// to writes can lead to a timed undo as well.
 pub fn endpoints(def: &'static ToolDef) -> impl Iterator<Item = Endpoint> {
     let topic = def.spec.demand.topic.filter(|_| def.uses.is_empty());
     let reverses = topic.is_none() && def.uses.is_empty() && def.spec.open_world && def.spec.changes_routers;
     let planned =
         all().filter(move |other| reverses || (topic.is_some() && other.spec.demand.topic == topic));
-    let writes = planned.flat_map(|other| other.uses.iter().filter(|endpoint| endpoint.is_write()));
+    let made = planned.filter(|other| other.uses.iter().any(Endpoint::is_write));
+    let writes =
+        made.flat_map(move |other| other.uses.iter().filter(move |endpoint| reverses || endpoint.is_write()));
     // What every plan looks at first.
     let looks = LOOKS.iter().filter(|_| def.spec.shaped);
     let changes = reverses || topic.is_some() || def.uses.iter().any(Endpoint::is_write);

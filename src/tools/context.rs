@@ -34,7 +34,7 @@ use crate::{
     tools::{
         asking, dead_man,
         params::DeviceRef,
-        propose::PlanToApprove,
+        propose::{PlanToApprove, withdrawn},
         rollout::{Rollouts, Shape},
         tool::Topic,
     },
@@ -358,7 +358,8 @@ impl Cx {
             reason: String::new(),
         };
         let (plan_id, steps) = (plan.plan_id, plan.waves[0][0].operations.len());
-        let policy = if self.policy().immediate_writes.contains(&environment) {
+        let at_once = self.policy().immediate_writes.contains(&environment);
+        let policy = if at_once {
             Some(format!("immediate_writes:{}", environment.as_str()))
         } else {
             self.trusted(&plan).map(|name| workflow::policy_of(&name))
@@ -366,11 +367,20 @@ impl Cx {
         if policy.is_none() {
             return self.propose(plan).await.map(Changed::Planned);
         }
-        let plan = Box::new(plan);
         events::crash::point("plan.before_propose");
-        let origin = self.origin();
-        self.submit(Command::ProposePlan { plan, approval_token_sha256: String::new(), policy, origin })
-            .await?;
+        let proposed = self.submit(Command::ProposePlan {
+            plan: Box::new(plan.clone()),
+            approval_token_sha256: String::new(),
+            policy,
+            origin: self.origin(),
+        });
+        match proposed.await {
+            // The workflow was withdrawn in this very moment: then a person looks at it.
+            Err(failure) if !at_once && withdrawn(&failure) => {
+                return self.propose(plan).await.map(Changed::Planned);
+            }
+            proposed => proposed?,
+        };
         events::crash::point("plan.after_propose");
         self.progress(1.0, Some(3.0), "approved by policy");
         let job_id = self.start(plan_id, steps, None).await?;

@@ -115,7 +115,7 @@ async fn own_policies(router: &Router<'_>, device: &Device) -> Result<Option<Str
 }
 
 /// What a router refuses to tell, or does not have, is none; that it does not answer is a failure.
-fn if_any<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub(super) fn if_any<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(failure)

@@ -37,6 +37,11 @@ pub struct PlanToApprove {
     pub next_step: String,
 }
 
+/// The workflow that would have approved a plan does so no more.
+pub(super) const fn withdrawn(failure: &Failure) -> bool {
+    matches!(failure.code, Code::AutoApprovalStopped | Code::PlanNotApproved)
+}
+
 impl Cx {
     /// The trusted workflow that approves a plan now, if one does.
     pub(super) fn trusted(&self, plan: &Plan) -> Option<String> {
@@ -62,22 +67,34 @@ impl Cx {
         };
         let mut workflow = self.trusted(&plan);
         let mut proposed = self.submit(wish(workflow.as_ref())).await;
-        let withdrawn =
-            |failure: &Failure| matches!(failure.code, Code::AutoApprovalStopped | Code::PlanNotApproved);
         if workflow.is_some() && proposed.as_ref().is_err_and(withdrawn) {
             // Stopped, or its window closed, in this very moment: then a person looks at it.
             workflow = None;
             proposed = self.submit(wish(None)).await;
         }
         proposed?;
-        let approval_expires_at = self
-            .view(|views| views.state.plans.get(&plan_id).map(|plan| plan.expires_at))
+        let (approval_expires_at, needed) = self
+            .view(|views| {
+                views.state.plans.get(&plan_id).map(|plan| (plan.expires_at, plan.approvals_needed))
+            })
             .unwrap_or_default();
+        let reverses = !plan.undoes.is_empty();
         let next_step = match &workflow {
             Some(name) => {
                 format!("approved by the workflow {name}: apply it with its token before it expires")
             }
-            None => format!("a person with the approver role runs `appliance plan approve {plan_id}`"),
+            None => {
+                let then =
+                    if reverses { format!(", then `appliance plan start {plan_id}`") } else { String::new() };
+                match needed {
+                    0 | 1 => format!(
+                        "a person with the approver role runs `appliance plan approve {plan_id}`{then}"
+                    ),
+                    n => format!(
+                        "{n} persons with the approver role each run `appliance plan approve {plan_id}`{then}"
+                    ),
+                }
+            }
         };
         Ok(PlanToApprove {
             plan_id,

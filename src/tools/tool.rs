@@ -2,7 +2,11 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use events::{device::Capability, ids::PlanId, principal::Role};
+use events::{
+    device::Capability,
+    ids::{JobId, PlanId},
+    principal::Role,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -156,6 +160,12 @@ impl Spec {
         self.changes_routers = true;
         self
     }
+    /// A chore that talks to routers.
+    #[must_use]
+    pub const fn open_world(mut self) -> Self {
+        self.open_world = true;
+        self
+    }
     /// It answers from our own records.
     #[must_use]
     pub const fn local(mut self) -> Self {
@@ -252,8 +262,12 @@ impl Topic {
 pub trait Targets {
     /// The references, as given.
     fn targets(&self) -> Vec<DeviceRef>;
-    /// The plan whose devices the call is about, for calls that start one.
+    /// The plan whose devices the call is about.
     fn plan(&self) -> Option<PlanId> {
+        None
+    }
+    /// The job whose plan's devices the call is about.
+    fn job(&self) -> Option<JobId> {
         None
     }
 }
@@ -295,6 +309,8 @@ pub struct Prepared {
     pub targets: Vec<DeviceRef>,
     /// The plan whose devices the call is about.
     pub plan: Option<PlanId>,
+    /// The job whose plan's devices the call is about.
+    pub job: Option<JobId>,
     /// How a plan is to go through its devices, for tools that make one.
     pub shape: Shape,
     /// Runs the tool.
@@ -370,10 +386,11 @@ impl ToolDef {
 fn prepare<T: Tool>(params: Value) -> Result<Prepared, Failure> {
     let (params, shape) = if T::SPEC.shaped { Shape::split(params)? } else { (params, Shape::default()) };
     let params: T::Params = decode(params)?;
-    let (targets, plan) = (params.targets(), params.plan());
+    let (targets, plan, job) = (params.targets(), params.plan(), params.job());
     Ok(Prepared {
         targets,
         plan,
+        job,
         shape,
         run: Box::new(move |cx| {
             Box::pin(async move {

@@ -42,6 +42,7 @@ mod terminal;
 mod topics;
 mod undo;
 mod untrusted;
+mod ways_back;
 mod writes;
 
 // What the product's own fuzzing throws, under the name that it has there.

@@ -18,7 +18,7 @@ use crate::{
         job::part_of,
         plan::PlanStatus,
         testing::{agent, job_id, step_id},
-        undo::{ROLLBACK_OF, reversal},
+        undo::{ROLLBACK_OF, is_risky, reversal, watched},
     },
     runner::{
         Desk as _, Runner,
@@ -122,8 +122,10 @@ impl Play<'_> {
             let own = part_of(reverse, &device_id).unwrap();
             DevicePart { operations, ..own.clone() }
         };
-        let waves = left.into_iter().map(|parts| parts.into_iter().map(part).collect()).collect();
-        Plan { waves, ..reverse.clone() }
+        let waves: Vec<Vec<DevicePart>> =
+            left.into_iter().map(|parts| parts.into_iter().map(part).collect()).collect();
+        let risky = waves.iter().flatten().any(is_risky);
+        Plan { rollout: watched(&reverse.rollout, risky), waves, ..reverse.clone() }
     }
 
     fn start(&self, plan: &Plan, n: u128) {

@@ -7,7 +7,7 @@ mod plan_add_port;
 mod plan_modify_settings;
 mod plan_remove_port;
 mod port;
-mod reading;
+pub(in crate::tools) mod reading;
 
 use crate::tools::tool::ToolDef;
 

@@ -34,7 +34,7 @@ pub(super) const READS: [Endpoint; 9] = [
 ///
 /// # Errors
 /// As the router's error says.
-pub(super) async fn lan(cx: &Cx, device: &Device) -> Result<Lan, Failure> {
+pub(in crate::tools) async fn lan(cx: &Cx, device: &Device) -> Result<Lan, Failure> {
     let router = cx.router(&device.device_id);
     let active = router.rows::<ActiveUser>(&[]).await?;
     let addresses = router.rows::<IpAddress>(&[]).await?;

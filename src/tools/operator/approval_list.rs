@@ -61,6 +61,8 @@ pub struct Waiting {
     /// Why, of all devices, each once.
     risk_reasons: Vec<String>,
     device_ids: Vec<DeviceId>,
+    /// The plans that it reverses.
+    undoes: Vec<PlanId>,
     /// Who asks.
     created_by: String,
     /// The program that asked, as it named itself.
@@ -165,6 +167,7 @@ fn waiting(cx: &Cx, state: &State, plan: &PlanState, at: Moment) -> Waiting {
         risk_score: parts().map(|part| part.risk.score).max().unwrap_or_default(),
         risk_reasons,
         device_ids: parts().map(|part| part.device_id.clone()).collect(),
+        undoes: plan.plan.undoes.clone(),
         created_by: format!("{} ({})", plan.by.label, plan.by.name),
         client: plan.origin.client.clone(),
         created_at: plan.proposed_at,

@@ -1,6 +1,11 @@
 //! Starts an approved plan.
 
-use events::ids::{JobId, PlanId};
+use std::sync::Arc;
+
+use events::{
+    ids::{JobId, PlanId},
+    plan::Plan,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +19,7 @@ use crate::{
         operator::{OPERATORS, plan_approve::plan_in_sight},
         params::DeviceRef,
         tool::{Spec, Targets, Tool},
+        undo::reversal,
     },
 };
 
@@ -57,13 +63,15 @@ impl Tool for PlanStart {
     async fn run(cx: &Cx, params: Params) -> Result<Answer, Failure> {
         let plan_id = params.plan_id;
         plan_in_sight(cx, plan_id)?;
-        let (tool, steps, devices) = cx.view(|views| {
+        let (tool, steps, devices, undone) = cx.view(|views| {
             let plan = plan::find(&views.state, plan_id)?;
             let parts = || plan.plan.waves.iter().flatten();
             let devices: Vec<_> =
                 parts().filter_map(|part| views.state.devices.get(&part.device_id).cloned()).collect();
             let steps = parts().map(|part| part.operations.len()).sum();
-            Ok::<_, Failure>((plan.plan.tool.clone(), steps, devices))
+            let undone = plan.plan.undoes.iter().filter_map(|id| views.state.plans.get(id));
+            let undone: Vec<Arc<Plan>> = undone.map(|plan| Arc::clone(&plan.plan)).collect();
+            Ok::<_, Failure>((plan.plan.tool.clone(), steps, devices, undone))
         })?;
         // What a device allows may have been taken back since the plan was made.
         let Some(def) = catalog::find(&tool) else {
@@ -74,6 +82,8 @@ impl Tool for PlanStart {
             allows(&def.spec.demand, device)?;
             cx.policy().admit_topic(&def.spec.demand, device)?;
         }
+        // What reverses plans does to devices what those did.
+        undone.iter().try_for_each(|original| reversal::may_change(cx, original))?;
         let job_id = cx.start(plan_id, steps, None).await?;
         Ok(Answer { plan_id, job_id, next_step: format!("appliance job watch {job_id}") })
     }

@@ -223,14 +223,16 @@ pub(in crate::tools) fn telling<'a>(job: &JobState, steps: &[&'a StepState]) -> 
         .or_else(|| steps.first().copied())
 }
 
+/// Our word for why nothing was sent to a device of a wave before which it could not be read.
+pub(in crate::tools) fn unread(job: &JobState, step: &StepState) -> Option<String> {
+    let first = job.wave(step.layout.wave)?.samples.first()?;
+    let look = first.iter().find(|look| look.device_id == step.layout.device_id)?;
+    look.problem.clone().filter(|_| job.unread_before(step))
+}
+
 fn device(job: &JobState, plan: &Plan, steps: &[&StepState]) -> Option<DeviceState> {
     let step = telling(job, steps)?;
     let device_id = &step.layout.device_id;
-    let first = job.wave(step.layout.wave).and_then(|wave| wave.samples.first());
-    let unread = || {
-        let look = first?.iter().find(|look| look.device_id == *device_id)?;
-        look.problem.clone().filter(|_| job.unread_before(step))
-    };
     let timed_undo = job.dead_men.get(device_id).map(|man| TimedUndo {
         status: man.status,
         rung: part_of(plan, device_id).and_then(|part| part.dead_man.as_ref()).map(|dead_man| dead_man.rung),
@@ -245,7 +247,7 @@ fn device(job: &JobState, plan: &Plan, steps: &[&StepState]) -> Option<DeviceSta
         steps: steps.len(),
         attempts: step.attempts,
         skipped: job.skipped.contains(device_id),
-        reason: step.code.clone().or_else(unread),
+        reason: step.code.clone().or_else(|| unread(job, step)),
         routeros: Untrusted::new(&step.detail),
         timed_undo,
     })

@@ -37,6 +37,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn plan(&self) -> Option<PlanId> {
+        Some(self.plan_id)
+    }
 }
 
 /// One yes.
@@ -47,6 +50,9 @@ pub struct Yes {
     at: Moment,
     comment: String,
 }
+
+/// Plans that a reversal is told to be of; `undoes` has all.
+const REVERSED_MAX: usize = 100;
 
 /// Where a plan stands, without its operations.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -82,10 +88,38 @@ pub struct Head {
     batches: Batches,
 }
 
+/// A plan that is reversed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Reversed {
+    plan_id: PlanId,
+    tool_name: String,
+    summary: String,
+    requested_by: String,
+    client: String,
+    ended_at: Option<Moment>,
+}
+
+impl Reversed {
+    /// Of a plan.
+    pub(in crate::tools) fn of(plan: &PlanState) -> Self {
+        Self {
+            plan_id: plan.plan.plan_id,
+            tool_name: plan.plan.tool.clone(),
+            summary: plan.plan.summary.clone(),
+            requested_by: format!("{} ({})", plan.by.label, plan.by.name),
+            client: plan.origin.client.clone(),
+            ended_at: plan.ended_at,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
     #[serde(flatten)]
     head: Head,
+    /// The plans of `undoes` that the caller sees.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    reverses: Vec<Reversed>,
     /// What is the same on several devices, once.
     groups: Vec<Group>,
     devices: Vec<Part>,
@@ -132,9 +166,12 @@ pub(in crate::tools) fn head(plan: &PlanState, at: Moment) -> Head {
 }
 
 /// A plan as shown at a moment, from a place on.
-fn shown(plan: &PlanState, at: Moment, from: usize) -> Answer {
+fn shown(cx: &Cx, state: &State, plan: &PlanState, at: Moment, from: usize) -> Answer {
     let grouped::Shown { groups, devices, next_cursor } = grouped::page(&plan.plan, from);
-    Answer { head: head(plan, at), groups, devices, next_cursor }
+    let undone = plan.plan.undoes.iter().filter_map(|id| state.plans.get(id));
+    let seen = undone.filter(|undone| from == 0 && sees_plan(cx, state, undone));
+    let reverses = seen.take(REVERSED_MAX).map(Reversed::of).collect();
+    Answer { head: head(plan, at), reverses, groups, devices, next_cursor }
 }
 
 /// True when the caller sees every device of the plan.
@@ -159,7 +196,7 @@ impl Tool for PlanDetails {
         cx.view(|views| {
             let plan =
                 views.state.plans.get(&params.plan_id).filter(|plan| sees_plan(cx, &views.state, plan));
-            plan.map(|plan| shown(plan, at, from))
+            plan.map(|plan| shown(cx, &views.state, plan, at, from))
         })
         .ok_or_else(|| Failure::new(Code::UnknownPlan, format!("there is no plan `{}`", params.plan_id)))
     }

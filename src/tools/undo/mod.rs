@@ -1,8 +1,9 @@
 //! Tools that look back: who made an object what it is, and what undoes what was done.
 
+mod guards;
 mod object_history;
 mod plan_undo;
-mod reversal;
+pub(in crate::tools) mod reversal;
 mod rollback_plan;
 
 use crate::tools::tool::ToolDef;

@@ -2,7 +2,7 @@
 
 use events::{
     device::Environment,
-    ids::{DeviceId, Moment, PlanId},
+    ids::PlanId,
     operation::Operation,
     plan::{GatePolicy, Plan, RiskLevel, Rollout},
 };
@@ -12,7 +12,6 @@ use serde_json::json;
 
 use crate::{
     access::principal::Kind,
-    changes::diff_lines,
     domain::{
         State,
         plan::{PlanState, PlanStatus},
@@ -22,9 +21,10 @@ use crate::{
     failure::{Code, Failure},
     tools::{
         context::Cx,
+        grouped::{self, Group},
         operator::OPERATORS,
         params::{DeviceRef, Text},
-        plan::plan_details::sees_plan,
+        plan::plan_details::{Reversed, sees_plan},
         propose::PlanToApprove,
         rollout::fits,
         tool::{Spec, Targets, Tool},
@@ -57,17 +57,6 @@ impl Targets for Params {
     }
 }
 
-/// A plan that is reversed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Reversed {
-    plan_id: PlanId,
-    tool_name: String,
-    summary: String,
-    requested_by: String,
-    client: String,
-    ended_at: Option<Moment>,
-}
-
 /// A plan that cannot be reversed, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Left {
@@ -76,13 +65,10 @@ pub struct Left {
     why: String,
 }
 
-/// One device of the new plan.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Device {
-    device_id: DeviceId,
-    /// What differs, one line a property.
-    changes: Vec<String>,
-}
+/// A plan is about so many devices at most.
+const DEVICES_MAX: usize = 50;
+/// Plans that are told of in the answer; plan_details of the new plan has them all.
+const TOLD_MAX: usize = 100;
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Answer {
@@ -90,11 +76,15 @@ pub struct Answer {
     #[serde(flatten)]
     plan: PlanToApprove,
     risk_level: RiskLevel,
-    /// What it reverses, newest first.
+    /// What it reverses, newest first, 100 at most.
     reverses: Vec<Reversed>,
-    /// What it does not reverse.
+    reverses_count: usize,
+    /// What it does not reverse, 100 at most.
     not_reversed: Vec<Left>,
-    devices: Vec<Device>,
+    not_reversed_count: usize,
+    device_count: usize,
+    /// What is the same on several devices, once; of a large plan the first part (plan_details has all).
+    groups: Vec<Group>,
 }
 
 pub struct PlanUndo;
@@ -108,6 +98,7 @@ impl Tool for PlanUndo {
         OPERATORS,
     )
     .changes_routers()
+    .open_world()
     .timeout_s(120);
     type Params = Params;
     type Answer = Answer;
@@ -118,15 +109,10 @@ impl Tool for PlanUndo {
         meant.iter().try_for_each(|plan| reversal::may_change(cx, &plan.plan))?;
         let undoes: Vec<PlanId> = meant.iter().map(|plan| plan.plan.plan_id).collect();
         let rollout = slowest(&meant, params.without_dead_man);
+        let device_count = cx.view(|views| few_devices(&views.state, &undoes))?;
         let waves = reversal::parts(cx, &undoes, environment, &rollout).await?;
         let parts = || waves.iter().flatten();
         fits(&parts().map(|part| part.operations.len()).collect::<Vec<_>>())?;
-        let devices = parts()
-            .map(|part| Device {
-                device_id: part.device_id.clone(),
-                changes: part.operations.iter().flat_map(diff_lines).collect(),
-            })
-            .collect();
         let risk_level = parts().map(|part| part.risk.level).max().unwrap_or(RiskLevel::Low);
         let what = match &params.correlation {
             Some(correlation) => format!("undo the session `{}`", correlation.0),
@@ -135,7 +121,7 @@ impl Tool for PlanUndo {
         let plan = Plan {
             plan_id: mint!(PlanId),
             tool: cx.tool().to_owned(),
-            summary: format!("{what}: {} plans on {} devices", undoes.len(), parts().count()),
+            summary: format!("{what}: {} plans on {device_count} devices", undoes.len()),
             environment,
             rollback_on_failure: false,
             rollout,
@@ -143,28 +129,45 @@ impl Tool for PlanUndo {
             undoes,
             reason: params.reason.0,
         };
+        let groups = grouped::groups(&plan);
         let plan = cx.propose(plan).await?;
-        let reverses = meant
-            .iter()
-            .map(|plan| Reversed {
-                plan_id: plan.plan.plan_id,
-                tool_name: plan.plan.tool.clone(),
-                summary: plan.plan.summary.clone(),
-                requested_by: format!("{} ({})", plan.by.label, plan.by.name),
-                client: plan.origin.client.clone(),
-                ended_at: plan.ended_at,
-            })
-            .collect();
-        Ok(Answer { plan, risk_level, reverses, not_reversed, devices })
+        let (reverses_count, not_reversed_count) = (meant.len(), not_reversed.len());
+        let reverses = meant.iter().take(TOLD_MAX).map(Reversed::of).collect();
+        let not_reversed = not_reversed.into_iter().take(TOLD_MAX).collect();
+        Ok(Answer {
+            plan,
+            risk_level,
+            reverses,
+            reverses_count,
+            not_reversed,
+            not_reversed_count,
+            device_count,
+            groups,
+        })
     }
 
     fn say(answer: &Answer) -> String {
         format!(
             "{} reverses {} plans and waits for a person's approval",
-            answer.plan.plan_id,
-            answer.reverses.len()
+            answer.plan.plan_id, answer.reverses_count
         )
     }
+}
+
+/// How many devices it is about: no more than a plan may be.
+fn few_devices(state: &State, undoes: &[PlanId]) -> Result<usize, Failure> {
+    let count = undo::reversal(state, undoes)?.iter().map(Vec::len).sum();
+    if count <= DEVICES_MAX {
+        return Ok(count);
+    }
+    let newest = undoes.first().map(ToString::to_string).unwrap_or_default();
+    Err(Failure::param(
+        "correlation",
+        format!("it left something on {count} devices; a plan is about {DEVICES_MAX} at most"),
+    )
+    .hint(format!("undo it plan by plan, the newest first: `appliance plan undo --plan {newest} --reason …`"))
+    .details(json!({ "field": "correlation", "devices": count, "limit": DEVICES_MAX,
+            "plans": undoes.iter().take(TOLD_MAX).collect::<Vec<_>>() })))
 }
 
 /// The plans that are meant and can be reversed, newest first; and those that cannot.
@@ -240,6 +243,19 @@ fn one_environment(meant: &[PlanState]) -> Result<Environment, Failure> {
     }
 }
 
+/// What any of the gates asks, at the lowest threshold of all.
+fn strictest<'a>(gates: impl Iterator<Item = &'a GatePolicy>) -> GatePolicy {
+    let both = |a: GatePolicy, b: GatePolicy| GatePolicy {
+        cpu_percent: a.cpu_percent.min(b.cpu_percent),
+        memory_percent: a.memory_percent.min(b.memory_percent),
+        disk_percent: a.disk_percent.min(b.disk_percent),
+        temperature_celsius: a.temperature_celsius.min(b.temperature_celsius),
+        resolve: a.resolve.or(b.resolve),
+        ntp: a.ntp || b.ntp,
+    };
+    gates.cloned().reduce(both).unwrap_or_default()
+}
+
 /// As careful as the most careful of the plans.
 fn slowest(meant: &[PlanState], without_dead_man: bool) -> Rollout {
     let of = |seconds: fn(&Rollout) -> u32| meant.iter().map(|plan| seconds(&plan.plan.rollout)).max();
@@ -247,7 +263,35 @@ fn slowest(meant: &[PlanState], without_dead_man: bool) -> Rollout {
         pause_seconds: of(|rollout| rollout.pause_seconds).unwrap_or_default(),
         soak_seconds: of(|rollout| rollout.soak_seconds).unwrap_or_default(),
         // A plan for people is never without a gate.
-        gate: meant.iter().find_map(|plan| plan.plan.rollout.gate.clone()).or(Some(GatePolicy::default())),
+        gate: Some(strictest(meant.iter().filter_map(|plan| plan.plan.rollout.gate.as_ref()))),
         without_dead_man,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_merged_into_one_that_asks_what_any_of_them_asks() {
+        let one = GatePolicy { cpu_percent: 70, ntp: true, ..GatePolicy::default() };
+        let other = GatePolicy {
+            memory_percent: 60,
+            disk_percent: 90,
+            temperature_celsius: 65,
+            resolve: Some("example.com".into()),
+            ..GatePolicy::default()
+        };
+        let merged = GatePolicy {
+            cpu_percent: 70,
+            memory_percent: 60,
+            disk_percent: 85,
+            temperature_celsius: 65,
+            resolve: Some("example.com".into()),
+            ntp: true,
+        };
+        assert_eq!(strictest([&one, &other].into_iter()), merged);
+        assert_eq!(strictest([&other, &one].into_iter()), merged);
+        assert_eq!(strictest(std::iter::empty()), GatePolicy::default());
     }
 }

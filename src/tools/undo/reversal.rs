@@ -6,13 +6,14 @@ use events::{
     device::Environment,
     ids::{DeviceId, PlanId},
     operation::Operation,
-    plan::{DeadMan, DevicePart, Plan, Precheck, Rollout},
+    plan::{DeadMan, DevicePart, Plan, Precheck, Rollout, Rung},
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::{
     changes::{
+        Refused,
         dead_man::{DeadManChoice, armed},
         invert, plan_risk,
     },
@@ -23,7 +24,7 @@ use crate::{
     },
     engine::clock,
     failure::{Code, Failure},
-    tools::{catalog, context::Cx, dead_man},
+    tools::{catalog, context::Cx, dead_man, undo::guards},
 };
 
 /// Routers are read so many at a time.
@@ -35,6 +36,8 @@ enum Look {
     AsLeft,
     /// Somebody changed the menu since.
     Changed(String),
+    /// As the plans left it, and what reverses them would surely cut our own way now.
+    Cuts(Refused),
     /// It cannot be read now.
     Unread(Failure),
 }
@@ -43,7 +46,9 @@ enum Look {
 /// them: the job goes on past it, and the plan is not wholly rolled back then.
 ///
 /// # Errors
-/// As [`undo::reversal`]; `plan_stale` with the list of routers that are not as the plans left them; `device_in_job`.
+/// As [`undo::reversal`]; `plan_stale` with the list of routers that are not as the plans left them; `unsafe_operation` with
+/// the list of those whose way back would surely cut our own way, and where it may and no timed undo can be armed;
+/// `device_in_job`.
 pub(super) async fn parts(
     cx: &Cx,
     undoes: &[PlanId],
@@ -68,12 +73,18 @@ pub(super) async fn parts(
         Ok::<_, Failure>((waves, devices))
     })?;
     let wanted: Vec<(DeviceId, Vec<Operation>)> = waves.iter().flatten().cloned().collect();
+    let risky = wanted.iter().flat_map(|(_, operations)| operations).any(|one| one.risky.is_some());
+    let rollout = &undo::watched(rollout, risky);
     let busiest = wanted.iter().map(|(_, operations)| operations.len()).max().unwrap_or(1);
     let widest = waves.iter().map(Vec::len).max().unwrap_or(1);
     let seconds = dead_man::deadline(cx.policy().rollouts.dead_man_seconds, rollout, busiest, widest);
     let total = f64::from(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
+    let there = &devices;
     let looking = wanted.into_iter().map(|(id, operations)| async move {
-        let look = look(cx, &id, &operations).await;
+        let look = match there.get(&id) {
+            Some(device) => look(cx, device, &operations).await,
+            None => Err(Failure::new(Code::UnknownDevice, format!("device `{id}` was removed"))),
+        };
         (id, look)
     });
     let mut looking = futures_util::stream::iter(looking).buffered(AT_ONCE);
@@ -104,7 +115,8 @@ pub(super) async fn parts(
         .details(json!({ "devices": changed }))
         .device(first));
     }
-    let mut timed: BTreeMap<DeviceId, Option<DeadMan>> = BTreeMap::new();
+    refuse_what_cuts(&looks)?;
+    let mut timed: BTreeMap<DeviceId, (Option<DeadMan>, Option<String>)> = BTreeMap::new();
     for (device_id, operations) in waves.iter().flatten() {
         let Some(device) = devices.get(device_id) else { continue };
         let router = cx.router(device_id);
@@ -112,8 +124,7 @@ pub(super) async fn parts(
             Some(Look::Unread(_)) => as_before(cx, undoes, device_id, operations, seconds),
             _ => dead_man::dead_man(&router, device, operations, seconds).await?,
         };
-        let (dead_man, _) = dead_man::decide(choice, device, rollout.without_dead_man)?;
-        timed.insert(device_id.clone(), dead_man);
+        timed.insert(device_id.clone(), dead_man::decide(choice, device, rollout.without_dead_man)?);
     }
     let mut parts = Vec::new();
     for wave in waves {
@@ -132,14 +143,18 @@ pub(super) async fn parts(
                     note: "is as the plan left it".to_owned(),
                 },
             };
-            let high: Vec<String> =
-                operations.iter().filter_map(|operation| operation.risky.clone()).collect();
+            let (dead_man, without) = timed.remove(&device_id).unwrap_or_default();
+            let mut high: Vec<String> = Vec::new();
+            for why in operations.iter().filter_map(|operation| operation.risky.as_ref()).chain(&without) {
+                if !high.contains(why) {
+                    high.push(why.clone());
+                }
+            }
             let warnings: Vec<String> = Some(&check)
                 .filter(|check| !check.passed)
                 .map(|check| check.note.clone())
                 .into_iter()
                 .collect();
-            let dead_man = timed.remove(&device_id).flatten();
             of_wave.push(DevicePart {
                 device_id,
                 operations,
@@ -154,7 +169,28 @@ pub(super) async fn parts(
     Ok(parts)
 }
 
-/// The timed undo of a router that cannot be read now: by the means that it allowed when the plans were made.
+/// No way back that surely cuts our own.
+fn refuse_what_cuts(looks: &BTreeMap<DeviceId, Look>) -> Result<(), Failure> {
+    let cuts: Vec<(&DeviceId, &Refused)> = looks
+        .iter()
+        .filter_map(|(id, look)| match look {
+            Look::Cuts(refused) => Some((id, refused)),
+            _ => None,
+        })
+        .collect();
+    let Some((device_id, refused)) = cuts.first() else { return Ok(()) };
+    let failure = Failure::from((*refused).clone());
+    let devices: Vec<_> =
+        cuts.iter().map(|(id, why)| json!({ "device_id": id, "reason": why.say })).collect();
+    let say = format!("the way back would cut our own way to `{device_id}` as it is now: {}", failure.say);
+    Err(Failure { say: say.into(), ..failure }
+        .hint("give the router another way to let us in first, then roll back; object_history tells who changed what")
+        .details(json!({ "devices": devices }))
+        .device(device_id))
+}
+
+/// The timed undo of a router that cannot be read now: by the means that it allowed when the plans were made, else by the
+/// one that needs least; the job arms it before it sends anything, or sends nothing.
 fn as_before(
     cx: &Cx,
     undoes: &[PlanId],
@@ -169,9 +205,7 @@ fn as_before(
         let plans = undoes.iter().filter_map(|id| views.state.plans.get(id));
         plans.filter_map(|plan| Some(part_of(&plan.plan, device_id)?.dead_man.as_ref()?.rung)).next()
     });
-    let Some(rung) = rung else {
-        return DeadManChoice::None { why: "the router cannot be read".to_owned() };
-    };
+    let rung = rung.unwrap_or(Rung::TimerJob);
     let label = format!("{:08x}-{:.32}", clock::random() & 0xFFFF_FFFF, device_id.as_str());
     match armed(operations, rung, seconds, &label) {
         Ok(dead_man) => DeadManChoice::Armable(dead_man),
@@ -183,7 +217,7 @@ fn as_before(
 ///
 /// # Errors
 /// The first rule that says no, by its code; `conflict` when the tool that made the plan is no more.
-pub(super) fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
+pub(in crate::tools) fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
     let Some(def) = catalog::find(&original.tool) else {
         return Err(Failure::new(Code::Conflict, "the tool that made this plan is no more")
             .hint("plan the state that you want"));
@@ -198,24 +232,27 @@ pub(super) fn may_change(cx: &Cx, original: &Plan) -> Result<(), Failure> {
 }
 
 /// Holds operations against a router as it is now.
-async fn look(cx: &Cx, device_id: &DeviceId, operations: &[Operation]) -> Result<Look, Failure> {
-    let router = cx.router(device_id);
+async fn look(cx: &Cx, device: &Device, operations: &[Operation]) -> Result<Look, Failure> {
+    let unread = |failure: Failure| match failure.code {
+        Code::Cancelled | Code::Bug | Code::StorageUnavailable => Err(failure),
+        _ => Ok(Look::Unread(failure)),
+    };
+    let router = cx.router(&device.device_id);
     let mut read = BTreeMap::new();
     for (menu, filters) in invert::readings(operations) {
         match router.read_back(&menu, filters).await {
             Ok(rows) => {
                 read.insert(menu, rows);
             }
-            Err(failure) => {
-                return match failure.code {
-                    Code::Cancelled | Code::Bug | Code::StorageUnavailable => Err(failure),
-                    _ => Ok(Look::Unread(failure)),
-                };
-            }
+            Err(failure) => return unread(failure),
         }
     }
-    Ok(match invert::first_misfit(operations, &read) {
-        Some(operation) => Look::Changed(operation.expect_before.menu.clone()),
-        None => Look::AsLeft,
-    })
+    if let Some(operation) = invert::first_misfit(operations, &read) {
+        return Ok(Look::Changed(operation.expect_before.menu.clone()));
+    }
+    match guards::refusal(cx, device, operations, &read).await {
+        Ok(Some(refused)) => Ok(Look::Cuts(refused)),
+        Ok(None) => Ok(Look::AsLeft),
+        Err(failure) => unread(failure),
+    }
 }

@@ -23,12 +23,12 @@ fn token(house: &House, label: &str, role: &str, environments: &[&str], scopes: 
 
 const EVERYWHERE: &[&str] = &["lab", "staging", "prod"];
 
-fn approver(house: &House, label: &str) -> String {
+pub fn approver(house: &House, label: &str) -> String {
     token(house, label, "approver", EVERYWHERE, &["*"])
 }
 
 /// A request to the admin API with a token of one's own.
-fn api(house: &House, token: &str, method: &str, path: &str, body: &Value) -> Reply {
+pub fn api(house: &House, token: &str, method: &str, path: &str, body: &Value) -> Reply {
     let body = (method != "GET").then(|| body.to_string());
     request(house.url(), method, path, Some(token), body.as_deref())
 }
