@@ -41,7 +41,11 @@ pub(super) fn over(plan: &PlanState, at: Moment) -> Option<Refusal> {
         }
         .hint("an approval is used once; job_status tells where the job stands"),
         (PlanStatus::Expired, _) => {
-            let what = if plan.approvals.is_empty() { "not approved" } else { "approved, but not started" };
+            let what = match (plan.approvals.len(), usize::from(plan.approvals_needed)) {
+                (0, _) => "not approved".to_owned(),
+                (got, needed) if got < needed => format!("{got} of {needed} approvals, which is not enough,"),
+                _ => "approved, but not started".to_owned(),
+            };
             Refusal::new(Code::PlanExpired, format!("{plan_id} has expired: {what} in time")).hint(again)
         }
         (PlanStatus::Rejected, _) => {

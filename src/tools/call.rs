@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use events::{
     call::{ToolCalled, ToolDenied},
-    ids::{CallId, DeviceId, PlanId},
+    ids::{CallId, DeviceId, JobId, PlanId},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,12 @@ impl Corridor {
         };
         events::crash::point("corridor.admitted");
         let spec = &def.spec;
-        let named: Vec<DeviceId> = devices.values().cloned().collect();
+        // A look at a plan is about the plan: it is not filed under each of its devices.
+        let filed = |reference: &str| {
+            spec.demand.kind == Kind::Write || prepared.targets.iter().any(|target| target.0 == reference)
+        };
+        let named: Vec<DeviceId> =
+            devices.iter().filter(|(reference, _)| filed(reference)).map(|(_, id)| id.clone()).collect();
         let cx = Arc::new(Cx {
             shared: Arc::clone(&self.shared),
             principal: principal.clone(),
@@ -198,18 +203,17 @@ impl Corridor {
         let prepared = (def.prepare)(params).map_err(|failure| (failure, none()))?;
         let mut devices = BTreeMap::new();
         let mut found: Vec<Device> = Vec::new();
-        let planned = match prepared.plan {
-            Some(plan_id) => self.devices_of(principal, plan_id).map_err(|failure| (failure, none()))?,
-            None => Vec::new(),
+        let planned = match (prepared.plan, prepared.job) {
+            (Some(plan_id), _) => self.devices_of(principal, plan_id, demand.kind),
+            (None, Some(job_id)) => self.devices_of_job(principal, job_id, demand.kind),
+            (None, None) => Ok(Vec::new()),
         };
+        let planned = planned.map_err(|failure| (failure, none()))?;
         for target in prepared.targets.iter().chain(&planned) {
             let device = self.shared.engine.view(|views| views.state.find_device(&target.0).cloned());
-            let device = device.ok_or_else(|| {
-                let failure = Failure::new(Code::UnknownDevice, "there is no such device")
-                    .hint("list_devices shows all")
-                    .details(serde_json::json!({ "field": "device_id" }));
-                (failure, none())
-            })?;
+            // One outside the scopes is not confirmed to exist.
+            let device = device.filter(|device| principal.covers(device));
+            let device = device.ok_or_else(|| (no_such_device(&target.0), none()))?;
             devices.insert(target.0.clone(), device.device_id.clone());
             found.push(device);
         }
@@ -233,12 +237,36 @@ impl Corridor {
         Ok((def, prepared, devices))
     }
 
-    /// The devices of a plan, so that its start is admitted device by device like every call.
-    fn devices_of(&self, principal: &Principal, plan_id: PlanId) -> Result<Vec<DeviceRef>, Failure> {
+    /// The devices of a job's plan.
+    fn devices_of_job(
+        &self,
+        principal: &Principal,
+        job_id: JobId,
+        kind: Kind,
+    ) -> Result<Vec<DeviceRef>, Failure> {
+        let plan_id = self.shared.engine.view(|views| views.state.jobs.get(&job_id).map(|job| job.plan_id));
+        // A job about devices outside the scopes is not confirmed to exist either.
+        plan_id
+            .and_then(|plan_id| self.devices_of(principal, plan_id, kind).ok())
+            .ok_or_else(|| Failure::new(Code::UnknownJob, format!("there is no job `{job_id}`")))
+    }
+
+    /// The devices of a plan, so that what is done to it is admitted device by device like every call.
+    /// What lies in an environment that the caller may not touch is not there for those who only look.
+    fn devices_of(
+        &self,
+        principal: &Principal,
+        plan_id: PlanId,
+        kind: Kind,
+    ) -> Result<Vec<DeviceRef>, Failure> {
         self.shared.engine.view(|views| {
             let plan = domain::plan::find(&views.state, plan_id)?;
             let parts = plan.plan.waves.iter().flatten();
-            let hidden = |id| views.state.devices.get(id).is_some_and(|device| !principal.covers(device));
+            let seen = |device: &Device| match kind {
+                Kind::Read => principal.sees(device),
+                Kind::Write => principal.covers(device),
+            };
+            let hidden = |id| views.state.devices.get(id).is_some_and(|device| !seen(device));
             if parts.clone().any(|part| hidden(&part.device_id)) {
                 // A plan about devices outside the scopes is not confirmed to exist.
                 return Err(Failure::new(Code::UnknownPlan, format!("there is no plan `{plan_id}`")));
@@ -274,6 +302,14 @@ impl Corridor {
     pub fn now(&self) -> events::ids::Moment {
         clock::now()
     }
+}
+
+/// The same whether there is none, or the caller may not know of it.
+fn no_such_device(reference: &str) -> Failure {
+    let shown: String = reference.chars().take(64).filter(|c| !c.is_control()).collect();
+    Failure::new(Code::UnknownDevice, format!("there is no device `{shown}`"))
+        .hint("list_devices shows all")
+        .details(serde_json::json!({ "field": "device_id", "device": shown }))
 }
 
 fn unknown(name: &str) -> Failure {

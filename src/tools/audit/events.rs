@@ -58,6 +58,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         self.device_id.iter().cloned().collect()
     }
+    fn plan(&self) -> Option<PlanId> {
+        self.plan_id
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

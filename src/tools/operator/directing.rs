@@ -30,6 +30,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn job(&self) -> Option<JobId> {
+        Some(self.job_id)
+    }
 }
 
 /// Where the job stands after the decision.

@@ -36,6 +36,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn job(&self) -> Option<JobId> {
+        Some(self.job_id)
+    }
 }
 
 pub struct JobSkip;

@@ -39,6 +39,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn plan(&self) -> Option<PlanId> {
+        Some(self.plan_id)
+    }
 }
 
 pub struct PlanEvidence;

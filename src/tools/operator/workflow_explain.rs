@@ -26,6 +26,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn plan(&self) -> Option<PlanId> {
+        Some(self.plan_id)
+    }
 }
 
 /// What one workflow says.
@@ -72,11 +75,16 @@ impl Tool for WorkflowExplain {
                 let reasons = trusted.mismatches(&views.state, rules, &plan.plan, at);
                 Verdict { workflow: trusted.rule.name.clone(), matches: reasons.is_empty(), reasons }
             };
+            // As in the list of workflows: none of environments that the caller may not touch.
+            let visible = |trusted: &&workflow::Trusted| {
+                cx.principal().environments.contains(&trusted.rule.environment)
+            };
+            let shown = rules.workflows.iter().filter(visible);
             Ok(Answer {
                 plan_id,
                 approved_by: workflow::approved(plan).map(str::to_owned),
                 stopped: views.state.auto_approval_stopped.as_ref().map(Stop::from),
-                verdicts: rules.workflows.iter().map(verdict).collect(),
+                verdicts: shown.map(verdict).collect(),
             })
         })
     }

@@ -28,6 +28,9 @@ impl Targets for Params {
     fn targets(&self) -> Vec<DeviceRef> {
         Vec::new()
     }
+    fn job(&self) -> Option<JobId> {
+        Some(self.job_id)
+    }
 }
 
 /// The refusal that names a job unknown.

@@ -73,6 +73,7 @@ pub struct Change {
     record_ids: Vec<String>,
     plan_id: PlanId,
     tool_name: String,
+    /// Empty, like all that follows of the plan, where it is also about devices that the caller does not see.
     summary: String,
     /// In the requester's words.
     reason: String,
@@ -121,7 +122,8 @@ impl Tool for ObjectHistory {
         let all = cx.view(|views| {
             let touches = touches(&views.state, &device_id, &path);
             let kept = of_object(&touches, &object);
-            kept.into_iter().map(|touch| touch.shown()).collect::<Vec<_>>()
+            let seen = |touch: &Touch<'_>| cx.principal().sees_plan(&views.state, touch.plan);
+            kept.into_iter().map(|touch| touch.shown(seen(touch))).collect::<Vec<_>>()
         });
         let mut page = page::cut(all, from, limit);
         dated(cx, &mut page.rows).await?;
@@ -265,8 +267,10 @@ fn of_object<'a, 'b>(touches: &'b [Touch<'a>], object: &Object) -> Vec<&'b Touch
 }
 
 impl Touch<'_> {
-    fn shown(&self) -> Change {
+    /// Of a plan that is also about devices out of the caller's sight, only what became of this device.
+    fn shown(&self, seen: bool) -> Change {
         let plan = self.plan;
+        let told = |text: &str| if seen { text.to_owned() } else { String::new() };
         let named = |by: &ApprovedBy| match by {
             ApprovedBy::Person(actor) => format!("{} ({})", actor.label, actor.name),
             ApprovedBy::Policy(name) => format!("policy {name}"),
@@ -279,14 +283,14 @@ impl Touch<'_> {
             record_ids: self.ids.iter().map(|id| clean(id)).collect(),
             plan_id: plan.plan.plan_id,
             tool_name: plan.plan.tool.clone(),
-            summary: plan.plan.summary.clone(),
-            reason: plan.plan.reason.clone(),
-            requested_by: format!("{} ({})", plan.by.label, plan.by.name),
-            client: plan.origin.client.clone(),
-            correlation_id: plan.origin.correlation_id.clone(),
-            call_id: plan.origin.call_id,
-            approved_by: plan.approvals.iter().map(|approval| named(&approval.by)).collect(),
-            reverses: plan.plan.undoes.clone(),
+            summary: told(&plan.plan.summary),
+            reason: told(&plan.plan.reason),
+            requested_by: told(&format!("{} ({})", plan.by.label, plan.by.name)),
+            client: told(&plan.origin.client),
+            correlation_id: told(&plan.origin.correlation_id),
+            call_id: plan.origin.call_id.filter(|_| seen),
+            approved_by: plan.approvals.iter().filter(|_| seen).map(|approval| named(&approval.by)).collect(),
+            reverses: plan.plan.undoes.iter().filter(|_| seen).copied().collect(),
             job_id: self.job_id,
             step_id: self.step.layout.step_id,
         }

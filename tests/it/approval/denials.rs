@@ -233,17 +233,48 @@ fn approving_rejecting_and_starting_what_is_out_of_reach_is_denied_and_on_record
     let plan = crate::approval::route(&house, 0, 61);
     let mut doors = Doors::new(&house);
     let id = &plan["plan_id"];
+    let servers = json!({ "device_id": house.device(0), "dns_servers": ["9.9.9.9"] });
+    let done = house.call(As::Agent, "update_dns_servers", &servers);
+    let job = &done["job_id"];
+    let why = json!({ "job_id": job, "reason": "no" });
     let wishes = [
         ("plan_approve", "approver", json!({ "plan_id": id, "plan_hash": plan["plan_hash"] })),
         ("plan_reject", "approver", json!({ "plan_id": id, "comment": "no" })),
         ("plan_start", "ops_rw", json!({ "plan_id": id })),
+        ("plan_details", "read_only", json!({ "plan_id": id })),
+        ("plan_evidence", "read_only", json!({ "plan_id": id })),
+        ("plan_undo", "ops_rw", json!({ "plan_id": done["plan_id"], "reason": "no" })),
+        ("config_rollback_plan", "ops_rw", json!({ "plan_id": done["plan_id"], "reason": "no" })),
+        ("apply_routing_plan", "ops_rw", json!({ "plan_id": id, "approval_token": "x" })),
+        ("workflow_explain", "read_only", json!({ "plan_id": id })),
+        ("audit_events", "read_only", json!({ "plan_id": id, "limit": 1 })),
+        ("job_status", "read_only", json!({ "job_id": job })),
+        ("job_guide", "read_only", json!({ "job_id": job })),
+        ("job_cancel", "ops_rw", why.clone()),
+        ("job_retry", "ops_rw", why.clone()),
+        ("job_roll_back", "ops_rw", why.clone()),
+        ("job_resume", "ops_rw", why.clone()),
+        ("job_skip", "ops_rw", json!({ "job_id": job, "device_id": house.device(0), "reason": "no" })),
     ];
+    // Whatever names a plan or a job is among them.
+    for def in catalog::all() {
+        let properties = (def.input_schema)()["properties"].clone();
+        let starts = properties["approval_token"].is_object();
+        let names = properties["plan_id"].is_object() || properties["job_id"].is_object();
+        assert!(
+            !names || starts || wishes.iter().any(|(tool, ..)| *tool == def.spec.name),
+            "{}",
+            def.spec.name
+        );
+    }
     for (tool, role, params) in wishes {
+        let unseen = if params["job_id"].is_string() { "unknown_job" } else { "unknown_plan" };
         let narrow = token(&house, &format!("narrow {tool}"), role, EVERYWHERE, &[house.device(1)]);
         let staging = token(&house, &format!("staging {tool}"), role, &["staging"], &["*"]);
         for door in ["api", "cli"] {
-            doors.refused(door, (&format!("narrow {tool}"), &narrow), tool, &params, "unknown_plan");
-            doors.refused(door, (&format!("staging {tool}"), &staging), tool, &params, "environment_denied");
+            doors.refused(door, (&format!("narrow {tool}"), &narrow), tool, &params, unseen);
+            let elsewhere = if role == "read_only" { unseen } else { "environment_denied" };
+            doors.refused(door, (&format!("staging {tool}"), &staging), tool, &params, elsewhere);
         }
     }
     println!("plans out of reach: {} denials, each on record", doors.on_record());
