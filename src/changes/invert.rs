@@ -91,6 +91,18 @@ pub fn rewound(rows: &[Row], operations: &[&Operation]) -> Vec<Row> {
     now
 }
 
+/// The records as some operations would make them, in thought, where the records are as each of them wants them before.
+#[must_use]
+pub fn replayed(rows: &[Row], operations: &[&Operation]) -> Vec<Row> {
+    let mut now = rows.to_vec();
+    for (n, operation) in operations.iter().enumerate() {
+        if fits(&now, meant(&now, &operation.expect_before), &operation.expect_before) {
+            now = played(&now, operation, n).1;
+        }
+    }
+    now
+}
+
 /// Several records fit: none can be told to be meant.
 #[derive(Clone, Copy)]
 struct Several;
@@ -217,6 +229,12 @@ mod tests {
             let then = session(&rows, &[(1, 0, 5), (1, 0, 6), (2, 0, 0), (0, 0, 1), (1, 1, 7)][..at]).0;
             let later: Vec<&Operation> = made[at..].iter().map(|(operation, _)| operation).collect();
             assert_eq!(without_ids(&rewound(&now, &later)), without_ids(&then), "{at}");
+        }
+        // The same the other way round, from what was there at first.
+        for at in 0..made.len() {
+            let then = session(&rows, &[(1, 0, 5), (1, 0, 6), (2, 0, 0), (0, 0, 1), (1, 1, 7)][..at]).0;
+            let earlier: Vec<&Operation> = made[..at].iter().map(|(operation, _)| operation).collect();
+            assert_eq!(without_ids(&replayed(&rows, &earlier)), without_ids(&then), "{at}");
         }
         // What somebody else made of it is no work of ours, and stays.
         let mut other = now.clone();

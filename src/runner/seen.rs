@@ -7,14 +7,11 @@ use events::{
     operation::{Action, Expectation, Operation, Place, Wanted, Which},
 };
 
-use crate::{
-    changes::invert::rewound,
-    routeros::{
-        error::{Garble, RouterError},
-        port::{Ask, Priority, Reader, Row},
-        resources,
-        value::{boolean, is_off},
-    },
+use crate::routeros::{
+    error::{Garble, RouterError},
+    port::{Ask, Priority, Reader, Row},
+    resources,
+    value::{boolean, is_off},
 };
 
 /// One reading may take this long: routers with thousands of records need seconds for them.
@@ -87,16 +84,16 @@ impl Seen {
         Self::of(rows, operation)
     }
 
-    /// The same before some operations that were made since: they are taken back in thought on what is read.
-    pub(super) async fn read_before(
+    /// The same with other operations of its menu taken back, or made once more, in thought on what is read.
+    pub(super) async fn read_in_thought(
         reader: &dyn Reader,
         device_id: &DeviceId,
         operation: &Operation,
-        later: &[&Operation],
+        thought: impl FnOnce(&[Row]) -> Vec<Row> + Send,
     ) -> Result<Self, RouterError> {
         let Expectation { menu, which, .. } = &operation.expect_after;
         let rows = reader.read(device_id, Ask::print(menu), Priority::Job, READ_WITHIN).await?.rows;
-        let mut rows = rewound(&rows, later);
+        let mut rows = thought(&rows);
         let placed = operation.expect_after.place.is_some() || operation.expect_before.place.is_some();
         if let (Which::Find { narrow, .. }, false) = (which, placed) {
             rows.retain(|row| narrow.iter().all(|(name, value)| row.get(name) == Some(value)));

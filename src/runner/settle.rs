@@ -13,6 +13,7 @@ use events::{
 };
 
 use crate::{
+    changes::invert::{replayed, rewound},
     domain::{
         Command,
         job::{JobState, StepState, operation_of},
@@ -75,28 +76,43 @@ impl Runner {
         }
     }
 
-    /// Whether a step is on the router beneath later ones of the same menu, which stand there as well.
-    async fn stands_beneath(
+    /// What a held step is among the others of its menu in the same part: on the router beneath later ones that stand
+    /// there as well, or undone with earlier ones that the router has undone, too.
+    async fn among_the_others(
         &self,
         job: &JobState,
         plan: &Plan,
         step: &StepState,
         operation: &Operation,
-    ) -> bool {
+    ) -> Verdict {
         let device_id = &step.layout.device_id;
         let menu = &operation.expect_after.menu;
-        let later = job.steps_of(device_id).filter(|other| {
-            other.layout.operation > step.layout.operation && other.is_on_router() && !other.undo
-        });
-        let later: Vec<&Operation> = later
-            .filter_map(|other| operation_of(plan, &other.layout))
-            .filter(|other| other.expect_after.menu == *menu)
-            .collect();
-        if later.is_empty() {
-            return false;
+        let own = |is: &dyn Fn(&StepState) -> bool| -> Vec<&Operation> {
+            let steps = job.steps_of(device_id).filter(|other| !other.undo && is(other));
+            let operations = steps.filter_map(|other| operation_of(plan, &other.layout));
+            operations.filter(|other| other.expect_after.menu == *menu).collect()
+        };
+        let at = step.layout.operation;
+        let later = own(&|other| other.layout.operation > at && other.is_on_router());
+        let gone =
+            |other: &StepState| matches!(other.status, StepStatus::Held | StepStatus::RevertedByRouter);
+        let earlier = own(&|other| other.layout.operation < at && gone(other));
+        let reader = &*self.reader;
+        if !later.is_empty() {
+            let seen =
+                Seen::read_in_thought(reader, device_id, operation, |rows| rewound(rows, &later)).await;
+            if seen.is_ok_and(|seen| judge(operation, &seen) == Verdict::After) {
+                return Verdict::After;
+            }
         }
-        let seen = Seen::read_before(&*self.reader, device_id, operation, &later).await;
-        seen.is_ok_and(|seen| judge(operation, &seen) == Verdict::After)
+        if !earlier.is_empty() {
+            let seen =
+                Seen::read_in_thought(reader, device_id, operation, |rows| replayed(rows, &earlier)).await;
+            if seen.is_ok_and(|seen| judge(operation, &seen) == Verdict::Before) {
+                return Verdict::Before;
+            }
+        }
+        Verdict::Neither
     }
 
     /// Reads the device and reports what became of a step.
@@ -126,13 +142,13 @@ impl Runner {
         let held = step.status == StepStatus::Held;
         let mut verdict = judge(operation, &seen);
         let mut observed = seen.reported(operation);
-        if held
-            && !step.undo
-            && verdict != Verdict::After
-            && self.stands_beneath(job, plan, step, operation).await
-        {
-            // It is there, under what was done to the same record after it; what was read of it then still holds.
-            (verdict, observed) = (Verdict::After, step.observed.clone());
+        if held && !step.undo && verdict != Verdict::After {
+            // Several steps may be about one record; what was read of it while it was held then still holds.
+            match self.among_the_others(job, plan, step, operation).await {
+                Verdict::After => (verdict, observed) = (Verdict::After, step.observed.clone()),
+                Verdict::Before => verdict = Verdict::Before,
+                Verdict::Neither => {}
+            }
         }
         let status = match (verdict, step.undo) {
             (Verdict::After, _) => StepStatus::Applied,
