@@ -393,11 +393,8 @@ fn directed(job: &mut JobState, direction: &Direction, at: Moment) {
             job.skipped.insert(device_id.clone());
             // A gate that failed is judged anew, without that device; with no device left its verdict stands.
             let Some(wave) = job.steps_of(device_id).next().map(|step| step.layout.wave) else { return };
-            let left = |step: &StepState| {
-                step.layout.wave == wave
-                    && step.is_on_router()
-                    && !job.skipped.contains(&step.layout.device_id)
-            };
+            let left =
+                |step: &StepState| step.layout.wave == wave && !job.skipped.contains(&step.layout.device_id);
             let left = job.steps.iter().any(left);
             if let Some(wave) = wave_mut(job, wave).filter(|wave| left || wave.judged.is_none()) {
                 look_again(wave, at);

@@ -556,7 +556,7 @@ impl Checker {
                 let Some(wave) = job.of(device_id).next().map(|step| step.layout.wave) else { return };
                 let skipped = job.skipped.clone();
                 let mut of_wave = job.steps.iter().filter(|step| step.layout.wave == wave);
-                let left = of_wave.any(|s| s.is_on_router() && !skipped.contains(&s.layout.device_id));
+                let left = of_wave.any(|s| !skipped.contains(&s.layout.device_id));
                 // With no device left its verdict stands.
                 let gate = &mut job.gates[wave.0 as usize - 1];
                 if left || gate.passed.is_none() {
