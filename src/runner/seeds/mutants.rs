@@ -365,11 +365,10 @@ impl Mutant {
                 samples.extend([sampled.devices.clone(), sampled.devices.clone()]);
             }
             (Self::FailureIsSuccess, Event::StepSettled(settled))
-                if matches!(settled.status, StepStatus::Refused | StepStatus::NotApplied) =>
+                if matches!(settled.status, StepStatus::Refused | StepStatus::NotApplied)
+                    && !job.dead_men.contains_key(&settled.device_id) =>
             {
-                if !job.dead_men.contains_key(&settled.device_id) {
-                    set(job, settled.step_id, StepStatus::Applied);
-                }
+                set(job, settled.step_id, StepStatus::Applied);
             }
             (Self::DoubtIsNothing, Event::StepSettled(settled)) if settled.status == StepStatus::InDoubt => {
                 set(job, settled.step_id, StepStatus::Applied);
