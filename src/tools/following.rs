@@ -98,7 +98,7 @@ impl Cx {
         let step = job.steps.iter().find(|step| !fine.contains(&step.status));
         // No step was begun where the timed undo of the router could not be armed.
         let unarmed =
-            job.dead_men.iter().find(|(device, _)| arming_failed(&job, device)).filter(|_| step.is_none());
+            job.dead_men.iter().find(|(device, _)| arming_failed(job, device)).filter(|_| step.is_none());
         let told = step.and_then(|step| step.code.as_deref());
         let known = told
             .or_else(|| unarmed.and_then(|(_, man)| man.code.as_deref()))

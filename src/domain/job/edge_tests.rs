@@ -188,7 +188,7 @@ fn nobody_in_the_name_of_a_program_approves_even_where_the_requester_may() {
     use events::{device::Environment, plan::Origin};
     let plan = dns_plan(1, Environment::Lab, &["r1"]);
     let hash = crate::domain::plan::hash(&plan);
-    let mut given = told([added("r1", 1, Environment::Lab)].into_iter());
+    let mut given = told([added("r1", 1, Environment::Lab)]);
     given.rules.lab_self_approval = true;
     let program = actor("token:robot", Role::OpsRw, Door::Api);
     let propose = |plan| Command::ProposePlan {
