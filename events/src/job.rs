@@ -259,7 +259,6 @@ mod tests {
         ] {
             assert_eq!(written(serde_json::json!(status)), status.as_str());
         }
-        use DeadManStatus as D;
         for status in [D::Arming, D::Armed, D::NotArmed, D::InDoubt, D::Disarming, D::Disarmed, D::Lapsed] {
             assert_eq!(written(serde_json::json!(status)), status.as_str());
         }

@@ -73,8 +73,7 @@ fn a_person(actor: &Actor, personal: bool, any_role: bool) -> Result<(), Refusal
         )
         .hint("an admin makes a token for a named person: `appliance token create --role approver --label NAME`"));
     }
-    let a_person = personal || (any_role && actor.is_local());
-    if !a_person {
+    if !(personal || any_role && actor.is_local()) {
         return Err(Refusal::new(
             Code::RoleRequired,
             "approving and rejecting is for named persons; this token stands for none",
