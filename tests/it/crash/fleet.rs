@@ -56,7 +56,7 @@ impl Dice {
     /// One after the other: plain or with lost answers, undone since one refuses, under timed undos.
     fn story(&mut self, n: usize) -> Story {
         match n % 3 {
-            0 if n % 2 == 0 => Story::Plain,
+            0 if n.is_multiple_of(2) => Story::Plain,
             0 => Story::LostAnswers,
             // One of the first of the last wave: everything before it is undone.
             1 => Story::Refused(30 + self.below(5)),
