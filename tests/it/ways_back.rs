@@ -163,7 +163,8 @@ fn a_person_and_an_agent_in_the_lab_roll_back_at_once() {
         (&json!("rolled_back"), &json!(2)),
         "{answer:#}"
     );
-    assert!(stderr(&by_person).contains("running"), "progress is told: {}", stderr(&by_person));
+    // Which of its states are seen is chance; that it is told of is not.
+    assert!(stderr(&by_person).contains("job_"), "progress is told: {}", stderr(&by_person));
     assert_eq!(members(&house, "mcp-b"), 0);
 }
 
